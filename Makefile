@@ -1,0 +1,129 @@
+# Needs Python 3.11+ and make. Every environment is a folder .venv* here; nothing outside the checkout is touched.
+#   make test                          everything, on PYTHON and DJANGO
+#   make test PYTHON=python3.13 DJANGO=6.1
+#   make tests ARGS="-k batch -x"      part of the tests
+#   make demo ARGS="--store redis://127.0.0.1:6379/0"
+
+PYTHON ?= python3
+DJANGO ?= 5.2
+WORKERS ?= 2
+ARGS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ENV := .venv-$(VERSION)-django$(DJANGO)
+# -P: the folder that make runs in stays off sys.path, so that the installed genscache is tested, not the checkout's.
+PY := $(ENV)/bin/python -P
+DEMO := .venv-demo-$(VERSION)
+SOURCES := $(shell find genscache -type f -not -path '*/__pycache__/*') pyproject.toml README.md LICENSE
+# The file's own coverage data and wheel, one a pair of Python and Django.
+WHEELS := build/wheel-$(VERSION)-django$(DJANGO)
+export COVERAGE_FILE := $(CURDIR)/$(ENV)/coverage
+
+say = @printf '\n--- %s\n' "$(1)"
+
+.DEFAULT_GOAL := help
+.PHONY: help test test-only lint format types arch tests props coverage mutants docs dist demo clean python
+
+help: ## show this list
+	@echo "make TARGET [PYTHON=python3] [DJANGO=5.2] [WORKERS=2] [ARGS=...]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+test: lint types arch test-only ## lint, types, architecture, tests, property tests, coverage
+
+test-only: $(ENV)/installed ## tests, property tests and coverage
+	@rm -f $(COVERAGE_FILE)*
+	@$(MAKE) tests
+	@$(MAKE) props
+	@$(MAKE) coverage
+
+lint: $(ENV)/ready ## ruff: rules and format
+	$(call say,Lint)
+	@$(ENV)/bin/ruff check .
+	@$(ENV)/bin/ruff format --check .
+
+format: $(ENV)/ready ## let ruff format and repair what it can
+	@$(ENV)/bin/ruff check --fix .
+	@$(ENV)/bin/ruff format .
+
+types: $(ENV)/ready ## mypy, strict
+	$(call say,Types)
+	@$(ENV)/bin/mypy
+
+arch: $(ENV)/ready ## import-linter: which module may import which
+	$(call say,Architecture)
+	@$(ENV)/bin/lint-imports
+
+tests: $(ENV)/installed ## tests, on servers that they start themselves
+	$(call say,Tests on Python $(VERSION) and Django $(DJANGO))
+	@GENSCACHE_TEST_INSTALLED=1 $(PY) -m coverage run -m pytest tests -n $(WORKERS) $(ARGS)
+
+props: $(ENV)/installed ## property tests
+	$(call say,Property tests on Python $(VERSION) and Django $(DJANGO))
+	@GENSCACHE_TEST_INSTALLED=1 $(PY) -m coverage run -m pytest property_tests -n $(WORKERS) $(ARGS)
+
+coverage: $(ENV)/ready ## the branch coverage of the last tests and props
+	$(call say,Coverage)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
+
+mutants: $(ENV)/ready ## deliberate bugs, each of which the tests must catch
+	$(call say,Mutants)
+	@$(ENV)/bin/python -m property_tests.mutants $(ARGS)
+
+docs: $(ENV)/ready ## the documentation, in docs/_build; a warning is an error
+	$(call say,Documentation)
+	@$(ENV)/bin/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+dist: $(ENV)/ready ## wheel and sdist, in dist; the wheel is tried in an empty environment
+	$(call say,Distribution)
+	@rm -rf dist build/sdist build/try
+	@$(ENV)/bin/hatchling build -d dist
+	@mkdir -p build/sdist
+	@tar -xzf dist/genscache-*.tar.gz -C build/sdist --strip-components 1
+	@cd build/sdist && ../../$(ENV)/bin/hatchling build -t wheel -d ..
+	@$(PYTHON) -m venv build/try
+	@build/try/bin/python -m pip install --quiet --quiet dist/genscache-*.whl
+	@cd build/try && bin/python -P -c 'import genscache; print("imported from", genscache.__file__)'
+	@build/try/bin/python -m pip check
+	@rm -rf build/sdist build/try build/genscache-*.whl
+
+demo: $(DEMO)/installed ## the main job on real input, in an environment with nothing but the package
+	@$(DEMO)/bin/python -P -m genscache demo $(ARGS)
+
+clean: ## remove what make made
+	rm -rf .venv-* build dist docs/_build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+python:
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "genscache needs Python 3.11 or newer with venv; $(PYTHON) is not. Use make PYTHON=/path/to/python3.11"; exit 1; }
+
+# A changed pyproject.toml makes the environment anew, so that it holds what a fresh clone's would.
+$(ENV)/ready: pyproject.toml | python
+	$(call say,Making $(ENV))
+	@$(PYTHON) -m venv --clear $(ENV)
+	@echo "  pip that reads dependency groups"
+	@$(ENV)/bin/python -m pip install --quiet --quiet "pip>=25.1"
+	@echo "  everything for development and Django $(DJANGO)"
+	@$(ENV)/bin/python -m pip install --quiet --quiet --group dev "Django~=$(DJANGO).0" "redis>=5.0.1"
+	@touch $@
+
+# The wheel, not the checkout, is what the tests import.
+$(ENV)/installed: $(ENV)/ready $(SOURCES)
+	$(call say,Installing genscache's wheel)
+	@rm -rf $(WHEELS)
+	@$(ENV)/bin/hatchling build -t wheel -d $(WHEELS)
+	@$(ENV)/bin/python -m pip install --quiet --quiet --force-reinstall --no-deps $(WHEELS)/genscache-*.whl
+	@touch $@
+
+$(DEMO)/installed: $(SOURCES) | python
+	$(call say,Making $(DEMO))
+	@$(PYTHON) -m venv --clear $(DEMO)
+	@$(DEMO)/bin/python -m pip install --quiet --quiet .
+	@touch $@

@@ -1,0 +1,41 @@
+"""A versioned-namespace cache for Django: generation counters, no key scanning, no stale read after an invalidation.
+
+Importing this reads no setting and opens no connection.
+"""
+
+from __future__ import annotations
+
+from genscache.decorators import bypass, cached
+from genscache.dependencies import obj
+from genscache.invalidation import (
+    ainvalidate,
+    ainvalidate_all,
+    ainvalidate_model,
+    ainvalidate_obj,
+    batch_invalidations,
+    invalidate,
+    invalidate_all,
+    invalidate_model,
+    invalidate_obj,
+    invalidate_tables,
+)
+from genscache.statistics import stats
+
+__all__ = [
+    "ainvalidate",
+    "ainvalidate_all",
+    "ainvalidate_model",
+    "ainvalidate_obj",
+    "batch_invalidations",
+    "bypass",
+    "cached",
+    "invalidate",
+    "invalidate_all",
+    "invalidate_model",
+    "invalidate_obj",
+    "invalidate_tables",
+    "obj",
+    "stats",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,242 @@
+"""The envelope around an entry: value to bytes and back, for bytes that anybody may have written.
+
+    magic and version   3 bytes   "gc1"
+    flags               1         1: the body is compressed
+    serializer          4         digest of its name
+    signature          16         keyed BLAKE2b over the entry's key and everything else here
+    length of models    4
+    models                        "module:Class <tab> definition" a line
+    body
+
+What cannot be read is a miss, never an error: a deploy that changes the format, a model or a secret costs misses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import pickle
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import Final, Protocol
+
+from genscache.exceptions import UncacheableValue
+from genscache.opcodes import ForbiddenOpcode, TooManyTuples
+from genscache.pickling import Describe, RecordingPickler, RestrictedPickler
+from genscache.unpickling import ForbiddenClass, RestrictedUnpickler, class_path, find_loaded
+
+MAGIC: Final = b"gc1"
+LARGEST_BODY: Final = 64 * 2**20
+"""Bytes that a compressed body may grow to."""
+
+_HEADER: Final = struct.Struct(">3sB4s16sI")
+_PERSON: Final = b"genscache1"
+_COMPRESSED: Final = 1
+_MOST_KEY_BYTES: Final = hashlib.blake2b.MAX_KEY_SIZE
+
+
+class Serializer(Protocol):
+    """What turns values into bytes, where that is not pickle; exceptions of ``loads`` make the entry a miss."""
+
+    def dumps(self, value: object, /) -> bytes:
+        """Return the bytes of ``value``."""
+
+    def loads(self, data: bytes, /) -> object:
+        """Return the value of ``data``; it shares no mutable object with that of another call."""
+
+
+@unique
+class Reason(StrEnum):
+    """Why bytes could not be read."""
+
+    TRUNCATED = "truncated"
+    FOREIGN = "foreign"
+    SIGNATURE = "signature"
+    FORBIDDEN = "forbidden class"
+    CHANGED = "changed model"
+    CORRUPT = "corrupt"
+    TOO_LARGE = "too large"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What ``decode`` returns in place of a value."""
+
+    reason: Reason
+
+
+class _Refused(Exception):
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _no_model(_kind: type) -> None:
+    """Describe nothing: for projects, and tests, without models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """Values to payloads and back.
+
+    Attributes:
+        serializer: ``None`` for pickle.
+        keys: Secrets of 1 to 64 bytes; the first signs, each verifies.
+        signed: Sign, and trust what is signed. If false, there is a checksum and pickles are restricted.
+        allowed: Classes, ``"module.Class"`` or ``"module.*"``, that unsigned pickles may hold besides the safe ones.
+        describe: Returns a digest of a model class's definition, ``None`` for other classes.
+        resolve: Returns the model class at ``"module:Class"``, ``None`` where there is none.
+        compress_above: Body size in bytes from which it is compressed; ``None``: never.
+        largest: Bytes that a compressed body may grow to when it is read.
+
+    Raises:
+        ValueError: A key is missing, empty or too long, or ``largest`` is not above 0.
+    """
+
+    serializer: Serializer | None = None
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    signed: bool = True
+    allowed: frozenset[str] = frozenset()
+    describe: Describe = _no_model
+    resolve: Callable[[str], type | None] = find_loaded
+    compress_above: int | None = None
+    largest: int = LARGEST_BODY
+
+    def __post_init__(self) -> None:
+        """Refuse keys that would sign nothing."""
+        if self.largest < 1:
+            raise ValueError(f"the largest body has at least 1 byte, got {self.largest!r}. Use {LARGEST_BODY}.")
+        if not self.signed:
+            return
+        if not self.keys:
+            raise ValueError("a signing codec needs a key, got none. Pass keys=(secret,) or signed=False.")
+        for key in self.keys:
+            if not 0 < len(key) <= _MOST_KEY_BYTES:
+                raise ValueError(
+                    f"a signing key has 1 to {_MOST_KEY_BYTES} bytes, got {len(key)}. Pass a digest of the secret."
+                )
+
+    def encode(self, value: object, *, key: str) -> bytes:
+        """Return the payload of ``value`` for the entry ``key``; it can be read under no other key.
+
+        Raises:
+            UncacheableValue: It cannot be pickled or, unsigned, is of a class that is not on the list.
+        """
+        if type(value) is Unreadable:
+            raise UncacheableValue(f"{value!r} means that there is no value. Return something else.")
+        try:
+            body, models = self._dump(value)
+        except Exception as error:  # a value's own __reduce__ may raise anything
+            raise UncacheableValue(
+                f"a result of type {type(value).__module__}.{type(value).__qualname__} cannot be stored: {error}. "
+                "Return plain data: a list and not a generator, values and not locks, files or local classes."
+            ) from error
+        flags = 0
+        if self.compress_above is not None and self.compress_above < len(body) <= self.largest:
+            flags, body = _COMPRESSED, zlib.compress(body)
+        header = _HEADER.pack(MAGIC, flags, self._serializer_id(), bytes(16), len(models))
+        mac = _mac(self.keys[0] if self.signed else b"", header, key, models, body)
+        return b"".join((header[:8], mac, header[24:], models, body))
+
+    def decode(self, data: bytes, *, key: str) -> object | Unreadable:
+        """Return the value of a payload, or why there is none; whatever the bytes are, it raises nothing."""
+        try:
+            models, body, compressed = self._unwrap(data, key)
+            return self._load(self._check_models(models), self._inflate(body) if compressed else body)
+        except _Refused as refused:
+            return Unreadable(refused.reason)
+        except (ForbiddenClass, ForbiddenOpcode):
+            return Unreadable(Reason.FORBIDDEN)
+        except TooManyTuples:
+            return Unreadable(Reason.TOO_LARGE)
+        except Exception:  # noqa: BLE001 - bytes from outside: whatever they cause is a miss
+            return Unreadable(Reason.CORRUPT)
+
+    def _unwrap(self, data: bytes, key: str) -> tuple[bytes, bytes, bool]:
+        """Return the models, the body, and whether that is compressed; nothing is believed before its signature."""
+        if len(data) < _HEADER.size:
+            raise _Refused(Reason.TRUNCATED if data[:3] == MAGIC[: len(data)] else Reason.FOREIGN)
+        magic, flags, serializer, mac, length = _HEADER.unpack_from(data)
+        if magic != MAGIC or serializer != self._serializer_id() or flags & ~_COMPRESSED:
+            raise _Refused(Reason.FOREIGN)
+        start = _HEADER.size + length
+        if len(data) < start:
+            raise _Refused(Reason.TRUNCATED)
+        header, models, body = data[: _HEADER.size], data[_HEADER.size : start], data[start:]
+        keys = self.keys if self.signed else (b"",)
+        if not any(hmac.compare_digest(mac, _mac(each, header, key, models, body)) for each in keys):
+            raise _Refused(Reason.SIGNATURE)
+        return models, body, bool(flags)
+
+    def _dump(self, value: object) -> tuple[bytes, bytes]:
+        if self.serializer is not None:
+            body: object = self.serializer.dumps(value)
+            if not isinstance(body, bytes):
+                raise TypeError(f"the serializer's dumps() must return bytes, got {type(body).__qualname__}")
+            return body, b""
+        pickler = (
+            RecordingPickler(self.describe)
+            if self.signed
+            else RestrictedPickler(self.describe, allowed=self.allowed)
+        )
+        body = pickler.pickled(value)
+        return body, "\n".join(
+            f"{self._findable(kind)}\t{definition}" for kind, definition in pickler.models.items()
+        ).encode()
+
+    def _findable(self, kind: type) -> str:
+        path = class_path(kind)
+        if self.resolve(path) is not kind:
+            raise pickle.PicklingError(f"the model {path} cannot be found under that name")
+        return path
+
+    def _check_models(self, models: bytes) -> dict[str, type]:
+        """Return the model classes of the entry, each of them defined now as it was when the entry was made."""
+        known: dict[str, type] = {}
+        for line in models.decode().splitlines():
+            path, _, definition = line.partition("\t")
+            kind = self.resolve(path)
+            if kind is None or self.describe(kind) != definition:
+                raise _Refused(Reason.CHANGED)
+            known[path] = kind
+        return known
+
+    def _inflate(self, body: bytes) -> bytes:
+        inflate = zlib.decompressobj()
+        inflated = inflate.decompress(body, self.largest)
+        if inflate.unconsumed_tail:
+            raise _Refused(Reason.TOO_LARGE)
+        if not inflate.eof or inflate.unused_data:
+            raise _Refused(Reason.CORRUPT)
+        return inflated
+
+    def _load(self, models: dict[str, type], body: bytes) -> object:
+        if self.serializer is not None:
+            return self.serializer.loads(body)
+        if self.signed:
+            # Only we, or whoever has our secret key, can have written it.
+            return pickle.loads(body)  # noqa: S301
+        return RestrictedUnpickler(body, allowed=self.allowed, models=models).load()
+
+    def _serializer_id(self) -> bytes:
+        name = "pickle" if self.serializer is None else _name(self.serializer)
+        return hashlib.blake2b(name.encode(), digest_size=4, person=_PERSON).digest()
+
+
+def _mac(secret: bytes, header: bytes, key: str, models: bytes, body: bytes) -> bytes:
+    """Sign everything but the signature's own place; each part's length is known, so none runs into the next."""
+    name = key.encode("utf-8", "surrogatepass")
+    mac = hashlib.blake2b(key=secret, digest_size=16, person=_PERSON)
+    for part in (header[:8], header[24:], len(name).to_bytes(4, "big"), name, models, body):
+        mac.update(part)
+    return mac.digest()
+
+
+def _name(serializer: Serializer) -> str:
+    """Return what tells serializers apart: their ``name``, else that of their class or module."""
+    kind = type(serializer)
+    named = getattr(serializer, "name", None) or getattr(serializer, "__name__", None)
+    return named if isinstance(named, str) else f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,253 @@
+"""``@cached`` and ``bypass()``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import ContextDecorator
+from contextvars import Token
+from datetime import timedelta
+from types import FunctionType, MethodType, TracebackType
+from typing import Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+
+from asgiref.sync import markcoroutinefunction
+from django.db import models
+
+from genscache import conf
+from genscache.answers import Raised, Reader
+from genscache.dependencies import ModelClass, ObjectRef, resolve_model
+from genscache.engine import Engine, current_engine
+from genscache.exceptions import InvalidNamespace
+from genscache.functions import Identity, Options
+from genscache.guards import bypassing
+from genscache.invalidation import aannounce, announce
+from genscache.keys import Kind, Namespace
+from genscache.types import MISSING, Missing
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Cached(Generic[P]):
+    """What cached functions of both kinds have."""
+
+    def __init__(self, function: Callable[P, object], options: Options) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._identity = Identity(function, options)
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Return the store key of a call's entry without its generations, for looking around in ``redis-cli``.
+
+        With tables that are discovered, the key is that of the tables known at the moment.
+
+        Raises:
+            UncacheableArgument: An argument has no canonical form.
+        """
+        engine = current_engine()
+        call = self._identity.call(engine, args, dict(kwargs))
+        known = engine.dependencies.get(engine.keys.hint(self._identity.path, call.digest)) or ()
+        question = self._identity.question(engine, call, (*call.base, *call.declared, *known))
+        return engine.keys.entry(question.owner, question.fingerprint, ())
+
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Invalidate the entry of one call, whether there is one or not.
+
+        Raises:
+            UncacheableArgument: An argument has no canonical form.
+            StoreUnavailable: As ``invalidate_model``.
+        """
+        engine = current_engine()
+        announce(engine, [self._call_namespace(engine, args, dict(kwargs))])
+
+    async def ainvalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Invalidate the entry of one call, from a coroutine."""
+        engine = current_engine()
+        await aannounce(engine, [self._call_namespace(engine, args, dict(kwargs))])
+
+    def invalidate_all(self) -> None:
+        """Invalidate the entries of all calls of this function, in one round trip."""
+        announce(current_engine(), [self._identity.namespace])
+
+    async def ainvalidate_all(self) -> None:
+        """Invalidate the entries of all calls of this function, from a coroutine."""
+        await aannounce(current_engine(), [self._identity.namespace])
+
+    def __get__(self, instance: object, owner: type | None = None) -> Self | MethodType:
+        """Bind to an instance, as a function does: the instance becomes the first argument."""
+        return self if instance is None else MethodType(self, instance)
+
+    def _call_namespace(
+        self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> Namespace:
+        return Namespace(Kind.CALL, self._identity.path, self._identity.call(engine, args, kwargs).digest)
+
+
+class CachedFunction(_Cached[P], Generic[P, R]):
+    """A cached function; call it as the function itself, which is ``__wrapped__``."""
+
+    __wrapped__: Callable[P, R]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what the function returns, from the store where that is known to be right."""
+        return self._answer(args, dict(kwargs), fresh=False)
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function and replace the entry of this call."""
+        return self._answer(args, dict(kwargs), fresh=True)
+
+    def _answer(self, args: tuple[object, ...], kwargs: dict[str, object], *, fresh: bool) -> R:
+        engine = current_engine()
+        call = self._identity.call(engine, args, kwargs)
+        compute = functools.partial(self._function, *args, **kwargs)  # type: ignore[arg-type]  # they come from P
+        reader = Reader(engine, self._identity, call, compute, engine.flights.join)
+        return cast("R", _unwrapped(engine.run(reader.answer(fresh=fresh))))
+
+
+class AsyncCachedFunction(_Cached[P], Generic[P, R]):
+    """A cached coroutine function; call it and await the result, as the function itself."""
+
+    __wrapped__: Callable[P, Awaitable[R]]
+
+    def __init__(self, function: Callable[P, Awaitable[R]], options: Options) -> None:
+        super().__init__(function, options)
+        markcoroutinefunction(self)
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what the function returns, from the store where that is known to be right."""
+        return await self._answer(args, dict(kwargs), fresh=False)
+
+    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function and replace the entry of this call."""
+        return await self._answer(args, dict(kwargs), fresh=True)
+
+    async def _answer(self, args: tuple[object, ...], kwargs: dict[str, object], *, fresh: bool) -> R:
+        engine = current_engine()
+        call = self._identity.call(engine, args, kwargs)
+        compute = functools.partial(self._function, *args, **kwargs)  # type: ignore[arg-type]  # they come from P
+        reader = Reader(engine, self._identity, call, compute, engine.async_flights.join)
+        return cast("R", _unwrapped(await engine.arun(reader.answer(fresh=fresh))))
+
+
+class Decorator(Protocol):
+    """What ``cached(...)`` returns."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[object, object, R]], /) -> AsyncCachedFunction[P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+
+
+@overload
+def cached(function: Callable[P, Coroutine[object, object, R]], /) -> AsyncCachedFunction[P, R]: ...
+
+
+@overload
+def cached(function: FunctionType, /) -> CachedFunction[..., object]: ...
+
+
+@overload
+def cached(
+    *dependencies: ModelClass | ObjectRef | models.Model | str,
+    timeout: float | timedelta | None | Missing = ...,
+    depends_on: Callable[..., Iterable[ModelClass | ObjectRef | models.Model | str]] | None = ...,
+    key: Callable[..., object] | None = ...,
+    lock: bool = ...,
+) -> Decorator: ...
+
+
+def cached(
+    *dependencies: object,
+    timeout: float | timedelta | None | Missing = MISSING,
+    depends_on: Callable[..., Iterable[object]] | None = None,
+    key: Callable[..., object] | None = None,
+    lock: bool = False,
+) -> object:
+    """Cache what a function or a coroutine function returns, until something that it depends on is written.
+
+    With nothing declared, the tables that the function's queries read are found while it runs. With ``dependencies``
+    or ``depends_on``, these are what it depends on, and what the cached functions that it calls depend on.
+
+    Args:
+        dependencies: Models, labels ``"app.Model"``, ``obj(Model, pk)``, or names for ``invalidate(name)``.
+        timeout: Life of an entry in seconds or as a ``timedelta``; ``None``: 30 days; 0: nothing is stored. Not
+            given: ``GENSCACHE["TIMEOUT"]``.
+        depends_on: Called with the call's arguments; returns further dependencies of that call.
+        key: Called with the call's arguments; what it returns stands for them in the key. For arguments that have no
+            canonical form, such as requests.
+        lock: One process at a time fills an entry; the others wait for it, 10 seconds at most.
+
+    Returns:
+        A ``CachedFunction`` or an ``AsyncCachedFunction``. Exceptions are not cached; ``None`` is.
+
+    Raises:
+        InvalidNamespace: A dependency can be none.
+        ValueError: The timeout is negative or too long.
+        TypeError: What is decorated is no function, or a generator function.
+    """
+    if len(dependencies) == 1 and isinstance(dependencies[0], FunctionType):
+        return cached()(dependencies[0])
+    for each in dependencies:
+        _check(each)
+    life = None if timeout is MISSING else conf.seconds("timeout", timeout)
+    options = Options(dependencies, life, depends_on, key, lock)
+
+    def decorate(function: Callable[..., object]) -> object:
+        if not callable(function) or isinstance(function, type):
+            raise TypeError(f"@cached decorates functions, got {function!r}.")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function.__qualname__}() is a generator; its result can be read once. Return a list.")
+        if inspect.iscoroutinefunction(function):
+            return AsyncCachedFunction(function, options)
+        return CachedFunction(function, options)
+
+    return decorate
+
+
+class bypass(ContextDecorator):  # noqa: N801 - used as a function
+    """Let every read in the block, or in the decorated function, go to the database; nothing is stored either."""
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> bypass:
+        """Begin to bypass."""
+        self._tokens.append(bypassing.set(True))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Do what was done before."""
+        bypassing.reset(self._tokens.pop())
+
+    async def __aenter__(self) -> bypass:
+        """Begin to bypass in a coroutine."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Do what was done before."""
+        self.__exit__(kind, error, traceback)
+
+
+def _check(dependency: object) -> None:
+    """Refuse at once what can never be a dependency; labels are looked up when the models are there."""
+    if isinstance(dependency, ObjectRef | models.Model) or (isinstance(dependency, str) and dependency):
+        return
+    if isinstance(dependency, type) and issubclass(dependency, models.Model):
+        resolve_model(dependency)
+        return
+    raise InvalidNamespace(
+        f"{dependency!r} is nothing that a function can depend on. "
+        'Pass a model, "app.Model", obj(Model, pk) or a name.'
+    )
+
+
+def _unwrapped(result: object) -> object:
+    if isinstance(result, Raised):
+        raise result.error
+    return result

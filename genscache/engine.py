@@ -1,0 +1,164 @@
+"""The engine: one object that holds everything a process needs, made from the settings and held by the app."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import TypeVar, cast
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from genscache import conf
+from genscache.codec import Codec
+from genscache.codec import Serializer as PayloadSerializer
+from genscache.conf import Settings
+from genscache.events import Hub
+from genscache.exceptions import StoreError, StoreUnavailable
+from genscache.flights import AsyncFlights, Flights
+from genscache.keys import SITE, KeySpace, Namespace
+from genscache.namespaces import Catalog
+from genscache.protocol.memory import Memory, Recent
+from genscache.protocol.steps import Steps, arun, run
+from genscache.stores.base import AsyncStore, Store
+from genscache.stores.opening import default_url, open_stores
+from genscache.unsettled import Unsettled
+
+Result = TypeVar("Result")
+
+
+class Engine:
+    """Settings, catalog, stores, codec and what this process remembers.
+
+    Args:
+        settings: The checked settings.
+        store: Used instead of the one that the settings name (tests).
+        async_store: Its asynchronous twin.
+    """
+
+    def __init__(
+        self, settings: Settings, *, store: Store | None = None, async_store: AsyncStore | None = None
+    ) -> None:
+        self.settings = settings
+        self.catalog = Catalog(settings)
+        self.keys = KeySpace(settings.prefix)
+        self.hub = Hub()
+        self.codec = _codec(settings, self.catalog)
+        self._store = store
+        self._async_store = async_store
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what this process remembers of reads under way: after a fork they are the parent's."""
+        self.memory = Memory()
+        self.dependencies: Recent[tuple[Namespace, ...]] = Recent(20_000)
+        self.flights = Flights()
+        self.async_flights = AsyncFlights()
+        self.unsettled = Unsettled()
+
+    # -- the stores
+
+    @property
+    def store(self) -> Store:
+        """The store for synchronous callers; opened, but not connected, when it is first asked for."""
+        if self._store is None:
+            self._open()
+        return cast("Store", self._store)
+
+    @property
+    def async_store(self) -> AsyncStore:
+        """The store for coroutines."""
+        if self._async_store is None:
+            self._open()
+        return cast("AsyncStore", self._async_store)
+
+    @property
+    def url(self) -> str:
+        """The URL of the store, from the settings or from ``CACHES["default"]``; it may hold a password."""
+        return self.settings.store or default_url(conf.caches())
+
+    def run(self, steps: Steps[Result]) -> Result:
+        """Run protocol steps against the store."""
+        return run(steps, self.store)
+
+    async def arun(self, steps: Steps[Result]) -> Result:
+        """Run protocol steps against the asynchronous store."""
+        return await arun(steps, self.async_store)
+
+    def close(self) -> None:
+        """Give back the store's connections."""
+        if self._store is not None:
+            self._store.close()
+
+    # -- names
+
+    def counters(self, namespaces: Iterable[Namespace]) -> tuple[str, ...]:
+        """Return the keys of namespaces, in canonical order and without duplicates."""
+        return tuple(self.keys.counter(namespace) for namespace in sorted(set(namespaces)))
+
+    def token(self) -> str:
+        """Return a token for a lease or a lock, unique also after a fork."""
+        return secrets.token_hex(8)
+
+    def context(self) -> str:
+        """Return the tenant's text that separates entries."""
+        return "" if self.settings.key_context is None else str(self.settings.key_context())
+
+    # -- what goes wrong
+
+    def trouble(self, error: StoreError, doing: str) -> None:
+        """Log and count an error of the store that was lived with."""
+        kind = "store unavailable" if isinstance(error, StoreUnavailable) else "store error"
+        self.hub.survived(cast("conf.Trouble", kind), f"{doing}: {error}")
+
+    def _open(self) -> None:
+        try:
+            pair = open_stores(self.url, prefix=self.settings.prefix)
+        except ValueError as error:
+            raise ImproperlyConfigured(f'GENSCACHE["STORE"]: {error}') from error
+        self._store = self._store or pair.sync
+        self._async_store = self._async_store or pair.asynchronous
+
+
+def every_entry() -> tuple[Namespace, ...]:
+    """Return what every entry depends on."""
+    return (SITE,)
+
+
+def current_engine() -> Engine:
+    """Return the engine of the running project.
+
+    Raises:
+        ImproperlyConfigured: ``"genscache"`` is not in ``INSTALLED_APPS``.
+        AppRegistryNotReady: Django is not set up yet.
+    """
+    try:
+        config = apps.get_app_config("genscache")
+    except LookupError:
+        raise ImproperlyConfigured(
+            'genscache is used, but "genscache" is not in INSTALLED_APPS. Add it there.'
+        ) from None
+    engine: Engine = config.engine  # type: ignore[attr-defined]  # GenscacheConfig, which imports this module
+    return engine
+
+
+def _codec(settings: Settings, catalog: Catalog) -> Codec:
+    serializer = None if settings.serializer == "pickle" else _serializer(settings.serializer)
+    return Codec(
+        serializer=serializer,
+        keys=conf.secret_keys(),
+        signed=settings.sign,
+        allowed=frozenset(settings.allowed_classes),
+        describe=catalog.describe,
+    )
+
+
+def _serializer(path: str) -> PayloadSerializer:
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise ImproperlyConfigured(f'GENSCACHE["SERIALIZER"] = {path!r} cannot be imported: {error}') from error
+    if not callable(getattr(found, "dumps", None)) or not callable(getattr(found, "loads", None)):
+        raise ImproperlyConfigured(f'GENSCACHE["SERIALIZER"] = {path!r} has no dumps() and loads().')
+    return cast("PayloadSerializer", found)

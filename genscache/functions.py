@@ -1,0 +1,166 @@
+"""What a cached function is in the store: its name, what its calls are called, and what they depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import CodeType, EllipsisType
+
+from django.db import models
+from django.utils.functional import Promise
+
+from genscache.arguments import encode
+from genscache.dependencies import reading, untracked
+from genscache.engine import Engine
+from genscache.exceptions import UncacheableArgument
+from genscache.keys import SITE, Kind, Namespace, digest
+from genscache.protocol.read import Question
+from genscache.signatures import CallSignature, function_path
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a function is cached; see ``cached``."""
+
+    dependencies: tuple[object, ...]
+    timeout: float | None
+    depends_on: Callable[..., Iterable[object]] | None
+    key: Callable[..., object] | None
+    lock: bool
+
+    @property
+    def discover(self) -> bool:
+        """Tell whether nothing is declared, so that the function's queries tell what it depends on."""
+        return not self.dependencies and self.depends_on is None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a cached function.
+
+    Attributes:
+        digest: Identifies the arguments.
+        identity: Identifies function, code, tenant and arguments.
+        base: What every entry of this call depends on: the site, the function, the call.
+        declared: What it was declared to depend on.
+        forbidden: Why it cannot be cached; empty where it can.
+    """
+
+    digest: str
+    identity: bytes
+    base: tuple[Namespace, ...]
+    declared: tuple[Namespace, ...]
+    forbidden: str
+
+
+class Identity:
+    """The function as the store knows it.
+
+    Args:
+        function: What is cached.
+        options: How.
+    """
+
+    def __init__(self, function: Callable[..., object], options: Options) -> None:
+        self.path = function_path(function)
+        self.options = options
+        self._signature = CallSignature(function)
+        self._code = _code_digest(function)
+
+    @property
+    def namespace(self) -> Namespace:
+        """The namespace of all its calls."""
+        return Namespace(Kind.FUNCTION, self.path)
+
+    def call(self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]) -> Call:
+        """Return what a call is in the store.
+
+        Raises:
+            TypeError: The function cannot be called so.
+            UncacheableArgument: An argument has no canonical form.
+            InvalidNamespace: A dependency is not an installed model, object or name.
+        """
+        content = digest(self._content(args, kwargs))
+        dependencies = self.options.dependencies
+        if self.options.depends_on is not None:
+            dependencies = (*dependencies, *self.options.depends_on(*args, **kwargs))
+        return Call(
+            content,
+            encode((self.path, self._code, engine.context(), content)),
+            (SITE, self.namespace, Namespace(Kind.CALL, self.path, content)),
+            reading(engine.catalog, dependencies),
+            untracked(engine.catalog, dependencies),
+        )
+
+    def question(self, engine: Engine, call: Call, namespaces: Iterable[Namespace]) -> Question:
+        """Return what is asked of the store for a call that depends on ``namespaces``.
+
+        The names are part of the fingerprint: what was found to depend on other tables is another entry.
+        """
+        ordered = sorted(set(namespaces))
+        names = encode(tuple((each.kind.value, each.owner, each.detail) for each in ordered))
+        return Question(
+            self.path, digest(call.identity + names), tuple(engine.keys.counter(each) for each in ordered)
+        )
+
+    def _content(self, args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
+        if self.options.key is None:
+            return self._signature.encode(args, kwargs, extra=ENCODERS)
+        return encode(("key", self.options.key(*args, **kwargs)), extra=ENCODERS)
+
+
+def encode_instance(value: object) -> bytes | None:
+    """Encode a saved model instance by its label, database and primary key.
+
+    Raises:
+        UncacheableArgument: It is not saved.
+    """
+    if not isinstance(value, models.Model):
+        return None
+    if value.pk is None or value._state.adding:
+        raise UncacheableArgument(
+            f"{value!r} is not saved, so nothing tells it from another one. Save it first, or pass plain values."
+        )
+    return encode((value._meta.label, value._state.db, value.pk))
+
+
+def encode_lazy(value: object) -> bytes | None:
+    """Encode a lazy translation by its text in the active language."""
+    return encode(str(value)) if isinstance(value, Promise) else None
+
+
+def refuse_queryset(value: object) -> bytes | None:
+    """Refuse a queryset: its rows are not known before the database is asked.
+
+    Raises:
+        UncacheableArgument: Always, for a queryset.
+    """
+    if isinstance(value, models.QuerySet):
+        raise UncacheableArgument(
+            f"A queryset of {value.model._meta.label} cannot be part of a key. Pass what it is made from, such as "
+            "primary keys, or give @cached(key=lambda ...)."
+        )
+    return None
+
+
+ENCODERS = (encode_instance, encode_lazy, refuse_queryset)
+
+
+def _code_digest(function: Callable[..., object]) -> str:
+    """Return a digest of the function's own code: a release that changes it asks for new entries."""
+    code = getattr(function, "__code__", None)
+    return digest(encode(_code(code))) if isinstance(code, CodeType) else ""
+
+
+def _code(code: CodeType) -> tuple[object, ...]:
+    return (code.co_code, code.co_names, tuple(_constant(each) for each in code.co_consts))
+
+
+def _constant(value: object) -> object:
+    if isinstance(value, CodeType):
+        return _code(value)
+    if isinstance(value, EllipsisType):
+        return "..."
+    if isinstance(value, tuple):
+        return tuple(_constant(each) for each in value)
+    return value

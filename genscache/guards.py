@@ -1,0 +1,97 @@
+"""Whether a read may use the cache, may only be served from it, or must go to the database; and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from genscache import isolation
+from genscache.engine import Engine
+from genscache.keys import Namespace
+from genscache.transactions import Transaction, in_transaction, open_transactions
+from genscache.types import Generation, Mode
+from genscache.writes import current_batch
+
+OFF = 'the cache is switched off (GENSCACHE["ENABLED"])'
+ASKED = "bypass() was asked for"
+OWN_WRITES = "this transaction has written to what it depends on"
+IN_BATCH = "the open batch has invalidated what it depends on"
+WROTE = "this transaction has written: nothing is stored before its end"
+OWED = "bumps are owed to the store, so it is not trusted"
+NO_CLOCK = "the transaction reads a snapshot, and the store's clock before it is not known"
+PINNED = "an unfinished SELECT (an open iterator or cursor) pins an old snapshot of SQLite"
+
+bypassing: ContextVar[bool] = ContextVar("genscache_bypass", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a read may do.
+
+    Attributes:
+        mode: Use the cache, only be served from it, or neither.
+        reason: Why not all of it.
+        not_after: Generations younger than this may not be used; ``None``: any may.
+    """
+
+    mode: Mode
+    reason: str = ""
+    not_after: Generation | None = None
+
+
+_USE = Decision(Mode.USE)
+
+
+def decide(engine: Engine, namespaces: Collection[Namespace]) -> Decision:
+    """Say what a read that depends on ``namespaces`` may do, here and now."""
+    reason = _forbidden(engine, namespaces)
+    if reason:
+        return Decision(Mode.BYPASS, reason)
+    decision = _USE
+    for connection, state in open_transactions():
+        reason = _blocked(connection, state, namespaces)
+        if reason:
+            return Decision(Mode.BYPASS, reason)
+        if in_transaction(connection, state):
+            isolation.begin(engine, connection, state)
+        if state.snapshot and state.clock is None:
+            return Decision(Mode.BYPASS, NO_CLOCK)
+        decision = _narrowed(decision, state)
+    return decision
+
+
+def may_fill() -> str:
+    """Say why nothing may be stored now, after the result was computed; empty where it may."""
+    return next((WROTE for _, state in open_transactions() if state.wrote), "")
+
+
+def _forbidden(engine: Engine, namespaces: Collection[Namespace]) -> str:
+    """Say why the cache is out of the question, whatever the database does."""
+    if not engine.settings.enabled:
+        return OFF
+    if bypassing.get():
+        return ASKED
+    if engine.unsettled:
+        return OWED
+    batch = current_batch.get()
+    return IN_BATCH if batch is not None and batch.touches(namespaces) else ""
+
+
+def _blocked(connection: BaseDatabaseWrapper, state: Transaction, namespaces: Collection[Namespace]) -> str:
+    """Say why an open transaction keeps a read from the cache."""
+    if state.touches(namespaces):
+        return OWN_WRITES
+    return PINNED if connection.vendor == "sqlite" and state.pinned else ""
+
+
+def _narrowed(decision: Decision, state: Transaction) -> Decision:
+    """Add what one open transaction asks for to a decision."""
+    not_after = decision.not_after
+    if state.snapshot and state.clock is not None:
+        not_after = state.clock if not_after is None else min(not_after, state.clock)
+    if state.wrote:
+        return Decision(Mode.READ_ONLY, WROTE, not_after)
+    return Decision(decision.mode, decision.reason, not_after)

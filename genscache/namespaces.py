@@ -1,0 +1,355 @@
+"""Which namespaces a model, an object or a table stands for; read from the installed models once."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import connections, models, router
+from django.db.migrations.recorder import MigrationRecorder
+
+from genscache.conf import Settings, database_mirrors
+from genscache.exceptions import InvalidNamespace
+from genscache.keys import Kind, Namespace, table_owner
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of an installed model, by its folded name."""
+
+    name: str
+    label: str
+    managed: bool
+    tracked: bool
+    pk_column: str | None
+    pk_field: models.Field[object, object] | None
+
+
+def fold(table: str) -> str:
+    """Return the name under which a table is known here: its last part, without quotes or case.
+
+    Two tables that differ only in case or schema share namespaces: that invalidates too much, never too little.
+    """
+    return table.replace("`", '"').split('"."')[-1].strip('"').casefold()
+
+
+def table_namespace(kind: Kind, database: str, table: str, detail: str = "") -> Namespace:
+    """Return the namespace of a table (``MODEL``, ``ROWS``) or of one of its rows (``OBJECT``)."""
+    return Namespace(kind, table_owner(database, table), detail)
+
+
+class Catalog:
+    """What the installed models and the settings say of tables."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._aliases = {**database_mirrors(), **settings.replicas}
+        self._definitions: dict[type, str | None] = {}
+
+    # -- databases
+
+    def primary(self, alias: str) -> str:
+        """Return the alias whose namespaces ``alias`` shares: its primary, or itself."""
+        return self._aliases.get(alias, alias)
+
+    def is_replica(self, alias: str) -> bool:
+        """Tell whether ``alias`` may lag behind a primary. A test mirror is the same connection: it cannot."""
+        return alias in self._settings.replicas
+
+    @cached_property
+    def primaries(self) -> tuple[str, ...]:
+        """The aliases that own namespaces."""
+        return tuple(sorted({self.primary(alias) for alias in connections}))
+
+    def homes(self, model: type[models.Model]) -> tuple[str, ...]:
+        """Return the primaries on which the routers allow the model to live."""
+        return tuple(alias for alias in self.primaries if router.allow_migrate_model(alias, model)) or self.primaries
+
+    # -- tables
+
+    @cached_property
+    def tables(self) -> Mapping[str, Table]:
+        """Every table of an installed model, by its folded name."""
+        found: dict[str, Table] = {}
+        for model in apps.get_models(include_auto_created=True):
+            table = self._table(model)
+            known = found.get(table.name)
+            # A managed model knows its table better than an unmanaged one over the same table.
+            if known is None or (table.managed and not known.managed):
+                found[table.name] = table
+        return found
+
+    def is_tracked(self, table: str) -> bool:
+        """Tell whether writes to a table invalidate and reads of it may be cached."""
+        known = self.tables.get(table)
+        if known is not None:
+            return known.tracked
+        return table != MigrationRecorder.Migration._meta.db_table and not self._untracked(table, table)
+
+    def unknown_reason(self, table: str) -> str:
+        """Say why a read of ``table`` cannot be cached; empty where it can."""
+        known = self.tables.get(table)
+        if not self.is_tracked(table):
+            return f'it reads "{table}", which is untracked (GENSCACHE["UNTRACKED"])'
+        if table in self._declared or (known is not None and known.managed):
+            return ""
+        what = "the table of an unmanaged model" if known else "no table of an installed model"
+        return f'it reads "{table}", {what}: if it is a view, say in GENSCACHE["DERIVED"] what it derives from'
+
+    def chain(self, model: type[models.Model]) -> tuple[str, ...]:
+        """Return the tables in which one object of ``model`` has its row: its own and its parents'."""
+        own = [model, *(parent for parent in model._meta.all_parents)]
+        return tuple(dict.fromkeys(fold(each._meta.db_table) for each in own if not each._meta.proxy))
+
+    # -- what a write reaches
+
+    def reached(self, tables: Iterable[str], *, deleting: bool = True) -> set[str]:
+        """Return the tables whose content derives from ``tables``, and those themselves; tracked ones only.
+
+        Args:
+            tables: Folded names.
+            deleting: Rows may have been deleted, so that cascades inside the database count.
+        """
+        reached: set[str] = set()
+        waiting = list(tables)
+        while waiting:
+            table = waiting.pop()
+            if table in reached:
+                continue
+            reached.add(table)
+            waiting.extend(self._derived.get(table, ()))
+            if deleting:
+                waiting.extend(self._cascades.get(table, ()))
+        return {table for table in reached if self.is_tracked(table)}
+
+    def procedure(self, name: str) -> tuple[str, ...] | None:
+        """Return the tables that calling a procedure or function writes, ``None`` where nothing is declared."""
+        return self._procedures.get(name.casefold())
+
+    @property
+    def declares_procedures(self) -> bool:
+        """Tell whether any procedure or function is declared to write."""
+        return bool(self._procedures)
+
+    def models_of(self, database: str, tables: Iterable[str], *, deleting: bool = True) -> set[Namespace]:
+        """Return the ``model`` namespaces that a write of unknown rows of ``tables`` bumps."""
+        alias = self.primary(database)
+        return {table_namespace(Kind.MODEL, alias, table) for table in self.reached(tables, deleting=deleting)}
+
+    def everywhere(self, tables: Iterable[str]) -> set[Namespace]:
+        """Return ``models_of`` for every primary database."""
+        tables = tuple(tables)
+        return {namespace for alias in self.primaries for namespace in self.models_of(alias, tables)}
+
+    # -- what a read depends on
+
+    def reading_tables(self, database: str, tables: Iterable[str]) -> tuple[Namespace, ...]:
+        """Return the namespaces that any read of ``tables`` on one database depends on."""
+        alias = self.primary(database)
+        return tuple(
+            table_namespace(kind, alias, table) for table in sorted(tables) for kind in (Kind.MODEL, Kind.ROWS)
+        )
+
+    def reading_model(self, model: type[models.Model]) -> tuple[Namespace, ...]:
+        """Return the namespaces that a read of any rows of ``model`` depends on, wherever it lives."""
+        return tuple(
+            namespace for alias in self.homes(model) for namespace in self.reading_tables(alias, self.chain(model))
+        )
+
+    def reading_object(self, model: type[models.Model], pk: object) -> tuple[Namespace, ...]:
+        """Return the namespaces that a read of one object depends on."""
+        namespaces: list[Namespace] = []
+        for alias in self.homes(model):
+            for table, text in self._rows(model, pk):
+                if text is None:
+                    namespaces.extend(self.reading_tables(alias, [table]))
+                else:
+                    namespaces.append(table_namespace(Kind.MODEL, alias, table))
+                    namespaces.append(table_namespace(Kind.OBJECT, alias, table, text))
+        return tuple(namespaces)
+
+    def writing_object(self, model: type[models.Model], pk: object) -> set[Namespace]:
+        """Return the namespaces that a write of one object bumps, wherever it lives."""
+        namespaces: set[Namespace] = set()
+        for alias in self.homes(model):
+            for table, text in self._rows(model, pk):
+                namespaces |= self.row(alias, table, [text])
+        return namespaces
+
+    def row(self, database: str, table: str, pks: Iterable[str | None], *, deleting: bool = True) -> set[Namespace]:
+        """Return what a write of known rows bumps; a ``None`` among ``pks`` means that a row is not known."""
+        pks = tuple(pks)
+        alias = self.primary(database)
+        if None in pks:
+            return self.models_of(alias, [table], deleting=deleting)
+        others = self.reached([table], deleting=deleting) - {table}
+        namespaces = {table_namespace(Kind.MODEL, alias, other) for other in others}
+        if self.is_tracked(table):
+            namespaces.add(table_namespace(Kind.ROWS, alias, table))
+            namespaces |= {table_namespace(Kind.OBJECT, alias, table, text) for text in pks if text is not None}
+        return namespaces
+
+    # -- primary keys
+
+    def pk_text(self, model: type[models.Model], value: object) -> str:
+        """Return the canonical text of a primary key of ``model``.
+
+        Raises:
+            InvalidNamespace: The value cannot be a primary key of the model.
+        """
+        field = target(model._meta.pk)
+        try:
+            converted = field.to_python(value)
+        except (ValidationError, ValueError, TypeError) as error:
+            raise InvalidNamespace(
+                f"{value!r} cannot be a primary key of {model._meta.label}, a {type(field).__name__}. Pass its pk."
+            ) from error
+        if converted is None:
+            raise InvalidNamespace(f"{model._meta.label} has no object with the primary key None. Save it first.")
+        return str(converted)
+
+    def exact_pk(self, table: str, value: object) -> str | None:
+        """Return the text of a primary key as the database was given it, ``None`` where it may have several forms.
+
+        Only integers and UUIDs have one: a text may equal another under the column's collation.
+        """
+        known = self.tables.get(table)
+        if known is None or known.pk_field is None:
+            return None
+        if isinstance(known.pk_field, models.IntegerField):
+            return str(int(value)) if isinstance(value, int) else None
+        if isinstance(known.pk_field, models.UUIDField):
+            try:
+                return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
+            except ValueError:
+                return None
+        return None
+
+    # -- definitions
+
+    def describe(self, kind: type) -> str | None:
+        """Return a digest of a model class's definition, ``None`` for any other class.
+
+        It changes with the class's fields, so that instances stored by another release are not revived.
+        """
+        if kind not in self._definitions:
+            is_model = isinstance(kind, type) and issubclass(kind, models.Model) and kind is not models.Model
+            self._definitions[kind] = _definition(kind) if is_model else None
+        return self._definitions[kind]
+
+    # -- inside
+
+    def _rows(self, model: type[models.Model], pk: object) -> Iterator[tuple[str, str | None]]:
+        """Yield each table that holds a part of the object, with its primary key's text there if it is the same."""
+        text = self.pk_text(model, pk)
+        shared = {fold(each._meta.db_table) for each in _same_pk(model)}
+        for table in self.chain(model):
+            yield table, text if table in shared else None
+
+    def _table(self, model: type[models.Model]) -> Table:
+        meta = model._meta
+        name = fold(meta.db_table)
+        composite = len(getattr(meta, "pk_fields", [meta.pk])) > 1
+        return Table(
+            name=name,
+            label=meta.label,
+            managed=meta.managed,
+            tracked=not self._untracked(meta.label, name),
+            pk_column=None if composite else meta.pk.column,
+            pk_field=None if composite else target(meta.pk),
+        )
+
+    def _untracked(self, label: str, table: str) -> bool:
+        names = (label.casefold(), table)
+        return any(fnmatchcase(name, each.casefold()) for each in self._settings.untracked for name in names)
+
+    def _named(self, name: str) -> tuple[str, ...]:
+        """Return the tables that a name in ``DERIVED`` means: a model label's or the table itself."""
+        if name.count(".") == 1:
+            try:
+                return self.chain(apps.get_model(name))
+            except LookupError:
+                pass
+        return (fold(name.rsplit(".", 1)[-1]),)
+
+    @cached_property
+    def _procedures(self) -> dict[str, tuple[str, ...]]:
+        return {
+            name.removesuffix("()").casefold(): tuple(table for each in sources for table in self._named(each))
+            for name, sources in self._settings.derived.items()
+            if name.endswith("()")
+        }
+
+    @cached_property
+    def _views(self) -> dict[str, tuple[str, ...]]:
+        return {
+            self._named(name)[0]: tuple(table for each in sources for table in self._named(each))
+            for name, sources in self._settings.derived.items()
+            if not name.endswith("()")
+        }
+
+    @cached_property
+    def _declared(self) -> set[str]:
+        return {name for view, sources in self._views.items() for name in (view, *sources)}
+
+    @cached_property
+    def _derived(self) -> dict[str, set[str]]:
+        """Source table -> what derives from it: views, and both ends of an automatic many-to-many table."""
+        edges: dict[str, set[str]] = {}
+        for view, sources in self._views.items():
+            for source in sources:
+                edges.setdefault(source, set()).add(view)
+        for model in apps.get_models(include_auto_created=True):
+            if model._meta.auto_created:
+                ends = {fold(f.remote_field.model._meta.db_table) for f in model._meta.fields if f.remote_field}
+                edges.setdefault(fold(model._meta.db_table), set()).update(ends)
+        return edges
+
+    @cached_property
+    def _cascades(self) -> dict[str, set[str]]:
+        """Parent table -> tables that the database itself changes when a parent row goes (Django 6.1's ``DB_*``)."""
+        kind: type | None = getattr(models.deletion, "DatabaseOnDelete", None)
+        edges: dict[str, set[str]] = {}
+        if kind is None:
+            return edges
+        for model in apps.get_models(include_auto_created=True):
+            for field in model._meta.local_fields:
+                if field.remote_field and isinstance(getattr(field.remote_field, "on_delete", None), kind):
+                    parent = fold(field.remote_field.model._meta.db_table)
+                    edges.setdefault(parent, set()).add(fold(model._meta.db_table))
+        return edges
+
+
+def target(field: models.Field[object, object]) -> models.Field[object, object]:
+    """Follow a foreign key that is a primary key to the field that holds the value."""
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return field
+
+
+def _same_pk(model: type[models.Model]) -> Iterator[type[models.Model]]:
+    """Yield ``model`` and the parents whose primary key is, through parent links, the same value."""
+    while True:
+        yield model
+        meta = model._meta
+        if meta.proxy:
+            model = meta.concrete_model
+            continue
+        linked = [parent for parent, link in meta.parents.items() if link is not None and link is meta.pk]
+        if not linked:
+            return
+        model = linked[0]
+
+
+def _definition(model: type[models.Model]) -> str:
+    text = "\n".join(
+        f"{field.attname} {field.column} {field.get_internal_type()} {field.null} {type(field).__qualname__}"
+        for field in model._meta.concrete_fields
+    )
+    return hashlib.blake2b(f"{model._meta.label}\n{text}".encode(), digest_size=8).hexdigest()

@@ -1,0 +1,212 @@
+"""The one module that owns what genscache needs of Django's connection object.
+
+A watched connection keeps its class's behaviour and gets a subclass of its own class, made once per class: nothing of
+Django is patched, and other connections of the same class are left alone. The subclass settles at COMMIT: after the
+database has committed and before control returns, hence before any ``on_commit`` hook runs, whether or not an earlier
+hook raises.
+
+Relied on, each with a test: ``commit``, ``rollback``, ``close``, ``set_autocommit``, ``savepoint``,
+``savepoint_commit``, ``savepoint_rollback``, ``create_cursor``, ``in_atomic_block``, ``autocommit``,
+``execute_wrappers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DataError, IntegrityError, NotSupportedError, OperationalError, ProgrammingError
+from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteDatabaseWrapper
+
+from genscache import isolation
+from genscache.engine import Engine
+from genscache.orm.cursors import watched_cursor
+from genscache.transactions import ATTRIBUTE, Transaction, state_of
+from genscache.writes import Ticket
+
+DEFINITE = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+"""Errors after which a COMMIT has certainly not happened: the server has answered and refused."""
+
+ROLLED_BACK_STATES = ("40", "23")
+"""Classes of SQLSTATE with which a server says that it has rolled back."""
+
+ROLLED_BACK_CODES = (1205, 1213)
+"""MySQL and MariaDB: lock wait timeout, deadlock."""
+
+SQLITE_CREATE_CURSOR = SQLiteDatabaseWrapper.create_cursor
+
+Wrapper = Callable[..., object]
+
+
+class Watch:
+    """Watches connections: gives each its state, its subclass, and the wrapper around its statements.
+
+    Args:
+        engine: Returns the engine; asked at each use, since settings may change (tests).
+        wrapper: The ``execute_wrapper``.
+    """
+
+    def __init__(self, engine: Callable[[], Engine], wrapper: Wrapper) -> None:
+        self._engine = engine
+        self._wrapper = wrapper
+        self._classes: dict[type[BaseDatabaseWrapper], type[BaseDatabaseWrapper]] = {}
+
+    def adopt(self, connection: BaseDatabaseWrapper) -> None:
+        """Watch a connection that has just connected, for the first time or again."""
+        if connection.alias == NO_DB_ALIAS:
+            return
+        state = state_of(connection)
+        if state is None:
+            setattr(connection, ATTRIBUTE, Transaction())
+        else:
+            state.reconnected()
+        if not isinstance(connection, _Settling):
+            connection.__class__ = self._subclass(type(connection))
+        # First in the list: a caller's own execute_wrapper() block pops the last one when it ends, and that must
+        # not be ours.
+        if self._wrapper not in connection.execute_wrappers:
+            connection.execute_wrappers.insert(0, self._wrapper)
+
+    def release(self, connection: BaseDatabaseWrapper) -> None:
+        """Stop watching: give the connection its class back."""
+        if self._wrapper in connection.execute_wrappers:
+            connection.execute_wrappers.remove(self._wrapper)
+        if isinstance(connection, _Settling):
+            connection.__class__ = type(connection).__mro__[2]
+        connection.__dict__.pop(ATTRIBUTE, None)
+
+    def _subclass(self, kind: type[BaseDatabaseWrapper]) -> type[BaseDatabaseWrapper]:
+        if kind not in self._classes:
+            members = {"genscache_engine": staticmethod(self._engine), "__module__": kind.__module__}
+            self._classes[kind] = type(f"Watched{kind.__name__}", (_Settling, kind), members)
+        return self._classes[kind]
+
+
+class _Settling(BaseDatabaseWrapper):
+    """Put in front of a connection's own class; without a state (a copy that never connected) it does nothing."""
+
+    genscache_engine: Callable[[], Engine]
+
+    def commit(self) -> None:
+        """Lease what the transaction wrote, commit, settle."""
+        with committing(self, self.genscache_engine):
+            super().commit()
+
+    def rollback(self) -> None:
+        """Roll back; what was pending is forgotten, and the generations stay as they are."""
+        super().rollback()
+        _reset(self)
+
+    def close(self) -> None:
+        """Close; the database rolls back what was not committed."""
+        super().close()
+        _reset(self)
+
+    def set_autocommit(
+        self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
+    ) -> None:
+        """Switch autocommit; switching it on may commit what is pending, as MySQL does."""
+        state = state_of(self)
+        if autocommit and state is not None and state.pending():
+            with committing(self, self.genscache_engine):
+                super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+            return
+        if state is None or autocommit:
+            super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+            return
+        self.ensure_connection()
+        if self.vendor == "sqlite":
+            # BEGIN IMMEDIATE takes its snapshot here, so the clock comes before it.
+            isolation.begin(self.genscache_engine(), self, state)
+        state.starting = True
+        try:
+            super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+        finally:
+            state.starting = False
+
+    def savepoint(self) -> str | None:
+        """Set a savepoint and begin to note what is written inside it."""
+        sid = super().savepoint()
+        state = state_of(self)
+        if sid is not None and state is not None:
+            state.savepoint(sid)
+        return sid
+
+    def savepoint_rollback(self, sid: str) -> None:
+        """Roll back to a savepoint and forget what was written inside it."""
+        super().savepoint_rollback(sid)
+        state = state_of(self)
+        if state is not None and self._savepoint_allowed():
+            state.savepoint_rollback(sid)
+
+    def savepoint_commit(self, sid: str) -> None:
+        """Release a savepoint; what was written inside it belongs to the level outside."""
+        super().savepoint_commit(sid)
+        state = state_of(self)
+        if state is not None:
+            state.savepoint_release(sid)
+
+    def create_cursor(self, name: str | None = None) -> Any:  # noqa: ANN401 - a driver's cursor
+        """Create the driver's cursor; SQLite's tells whether a SELECT is unfinished."""
+        state = state_of(self)
+        if state is not None and getattr(super().create_cursor, "__func__", None) is SQLITE_CREATE_CURSOR:
+            return watched_cursor(self.connection, state)
+        return super().create_cursor(name)
+
+
+@contextmanager
+def committing(
+    connection: BaseDatabaseWrapper, engine: Callable[[], Engine], *, roll_back: bool = True
+) -> Iterator[None]:
+    """Surround whatever commits: lease before, settle after, and keep the lease where the outcome is unknown.
+
+    Raises:
+        WriteRefused: No lease can be had; the transaction has been rolled back, unless ``roll_back`` is false:
+            then it is still open.
+    """
+    state = state_of(connection)
+    pending = None if state is None else state.pending()
+    if state is None or not pending:
+        yield
+        _reset(connection)
+        return
+    try:
+        ticket = Ticket(engine(), pending)
+    except BaseException:
+        # Atomic rolls back by itself only after a DatabaseError; the promise is that nothing was written.
+        if roll_back:
+            connection.rollback()
+        raise
+    try:
+        yield
+    except BaseException as error:
+        if definite(connection, error):
+            ticket.release()
+        else:
+            ticket.abandon(pending, error)
+        raise
+    _reset(connection)
+    ticket.settle(pending)
+
+
+def definite(connection: BaseDatabaseWrapper, error: BaseException) -> bool:
+    """Tell whether a COMMIT that raised has certainly not taken effect."""
+    if isinstance(error, DEFINITE):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    if connection.vendor == "sqlite":
+        # The database runs in this process: an answer cannot be lost. "database is locked" leaves it uncommitted.
+        return "disk I/O" not in str(error)
+    sqlstate = getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "pgcode", None) or ""
+    if str(sqlstate)[:2] in ROLLED_BACK_STATES:
+        return True
+    return connection.vendor == "mysql" and error.args[:1] != () and error.args[0] in ROLLED_BACK_CODES
+
+
+def _reset(connection: BaseDatabaseWrapper) -> None:
+    state = state_of(connection)
+    if state is not None:
+        state.reset()

@@ -1,0 +1,75 @@
+"""SQLite's cursor, with a sense of whether its SELECT is finished.
+
+An unfinished SELECT pins the snapshot of the *whole* connection, in autocommit too: what other statements of that
+connection read then is old, however young the generations are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from genscache.transactions import Transaction
+
+
+class WatchedCursor(SQLiteCursorWrapper):
+    """Knows whether rows are left: ``unfinished`` is true from ``execute`` until the last row was fetched."""
+
+    unfinished = False
+
+    def execute(self, query: str, params: Sequence[object] | dict[str, object] | None = None) -> sqlite3.Cursor:
+        """Execute; a statement that returns rows is unfinished from now on."""
+        result = super().execute(query, params)
+        self.unfinished = self.description is not None
+        return result
+
+    def executemany(self, query: str, param_list: Iterable[Sequence[object]]) -> sqlite3.Cursor:
+        """Execute many; never leaves rows."""
+        self.unfinished = False
+        return super().executemany(query, param_list)
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - a row
+        """Fetch a row; none is left when there is none."""
+        row = super().fetchone()
+        if row is None:
+            self.unfinished = False
+        return row
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """Fetch rows; fewer than were asked for means that none is left."""
+        wanted = self.arraysize if size is None else size
+        rows = super().fetchmany(wanted)
+        if len(rows) < wanted:
+            self.unfinished = False
+        return rows
+
+    def fetchall(self) -> list[Any]:
+        """Fetch what is left."""
+        rows = super().fetchall()
+        self.unfinished = False
+        return rows
+
+    def __next__(self) -> Any:  # noqa: ANN401 - a row
+        """Fetch the next row."""
+        try:
+            return super().__next__()
+        except StopIteration:
+            self.unfinished = False
+            raise
+
+    def close(self) -> None:
+        """Close; an unfinished SELECT ends."""
+        self.unfinished = False
+        super().close()
+
+
+def watched_cursor(connection: sqlite3.Connection, state: Transaction) -> WatchedCursor:
+    """Return a cursor that the connection's state keeps an eye on."""
+    cursor = connection.cursor(factory=WatchedCursor)
+    state.watch_cursor(cursor)
+    return cursor

@@ -1,0 +1,95 @@
+"""What happens before a query runs inside a cached function: its generations are read first."""
+
+from __future__ import annotations
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from genscache import guards
+from genscache.engine import Engine
+from genscache.exceptions import StoreError
+from genscache.keys import Namespace
+from genscache.orm.rows import folded
+from genscache.orm.sql import Statement
+from genscache.protocol.read import LEASED, NEWER, observe
+from genscache.recording import Recording, current_recording
+from genscache.transactions import Transaction, in_transaction
+
+LOCKING = "it locks rows (SELECT ... FOR UPDATE)"
+REPLICA = "it reads from a replica, which may lag behind the last invalidation"
+UNREADABLE = "it runs SQL whose tables cannot be told"
+
+
+def before_read(
+    engine: Engine, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement
+) -> None:
+    """Tell the running cached function, if there is one, what the query that is about to run depends on."""
+    recording = current_recording()
+    if recording is None or recording.flaw:
+        return
+    reason = _unfit(engine, connection, state, statement)
+    if reason:
+        recording.spoil(reason)
+        return
+    tables = folded(statement.reads)
+    namespaces = engine.catalog.reading_tables(connection.alias, tables)
+    if state.touches(namespaces):
+        recording.spoil(guards.OWN_WRITES)
+    elif recording.discover:
+        _discover(engine, state, recording, tables, namespaces)
+
+
+def _unfit(
+    engine: Engine, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement
+) -> str:
+    """Say why no result of this query may be stored."""
+    if statement.locking:
+        return LOCKING
+    if engine.catalog.is_replica(connection.alias):
+        return REPLICA
+    if connection.vendor == "sqlite" and state.pinned:
+        return guards.PINNED
+    if state.wrote and in_transaction(connection, state):
+        return guards.WROTE
+    return ""
+
+
+def _discover(
+    engine: Engine,
+    state: Transaction,
+    recording: Recording,
+    tables: tuple[str, ...],
+    namespaces: tuple[Namespace, ...],
+) -> None:
+    """Add the query's tables to what the function depends on; generations first, then the query."""
+    reason = next((why for table in tables if (why := engine.catalog.unknown_reason(table))), "")
+    if reason:
+        recording.spoil(reason)
+        return
+    missing = recording.use(namespaces)
+    if missing:
+        reason = _observe(engine, recording, missing)
+    if not reason and state.snapshot:
+        reason = _against_snapshot(state, recording, namespaces)
+    if reason:
+        recording.spoil(reason)
+
+
+def _observe(engine: Engine, recording: Recording, missing: tuple[Namespace, ...]) -> str:
+    ordered = tuple(sorted(missing))
+    try:
+        states, _, _ = engine.run(observe(engine.counters(ordered)))
+    except StoreError as error:
+        engine.trouble(error, "a cached function's result is not stored")
+        return f"the store failed: {type(error).__name__}"
+    if any(state.leased for state in states):
+        return LEASED
+    recording.learn(ordered, (state.generation for state in states))
+    return ""
+
+
+def _against_snapshot(state: Transaction, recording: Recording, namespaces: tuple[Namespace, ...]) -> str:
+    """Say why a query in a snapshot transaction may not be trusted with these generations."""
+    clock = state.clock
+    if clock is None:
+        return guards.NO_CLOCK
+    return NEWER if any(recording.used.get(each, clock + 1) > clock for each in namespaces) else ""

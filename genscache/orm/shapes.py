@@ -1,0 +1,150 @@
+"""Row shapes: the few statements, exactly as Django's ORM writes them, that name rows by primary key."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateByPk:
+    """``UPDATE t SET ... WHERE t.c = %s`` or ``IN (%s, ...)``: the last ``count`` parameters are values of ``column``.
+
+    The column is not assigned by the statement, so a row keeps its primary key.
+    """
+
+    table: str
+    column: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteByPk:
+    """``DELETE FROM t WHERE t.c = %s`` or ``IN (%s, ...)``: the ``count`` parameters are values of ``column``."""
+
+    table: str
+    column: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class InsertOne:
+    """``INSERT INTO t (...) VALUES (...)`` of exactly one row, without any clause for conflicts.
+
+    ``parameters`` has an item for each of ``columns``: the index of the parameter that is its value as it stands, or
+    ``None`` where the value is something else (DEFAULT, a number, an expression around a parameter).
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    parameters: tuple[int | None, ...]
+
+
+RowShape: TypeAlias = UpdateByPk | DeleteByPk | InsertOne
+
+_QUOTED = r'(?:"[^"]+"|`[^`]+`)'
+_COLUMN = rf"{_QUOTED}\.{_QUOTED}"
+_WHERE: Final = re.compile(
+    rf" WHERE ({_QUOTED})\.({_QUOTED}) (?:= (%s)|IN \((%s(?:, %s)*+)\))(?: RETURNING {_COLUMN}(?:, {_COLUMN})*+)?\Z"
+)
+_UPDATE: Final = re.compile(rf"UPDATE ({_QUOTED}) SET (?={_QUOTED} = )")
+_DELETE: Final = re.compile(rf"DELETE FROM ({_QUOTED})(?= WHERE )")
+_INSERT: Final = re.compile(
+    rf"INSERT INTO ({_QUOTED}) \(({_QUOTED}(?:, {_QUOTED})*+)\) VALUES \((.+?)\)"
+    rf"(?: RETURNING {_COLUMN}(?:, {_COLUMN})*+)?\Z"
+)
+_NAME: Final = re.compile(_QUOTED)
+_STEP: Final = re.compile(rf"{_QUOTED}|%s|%%|[A-Za-z_]\w*+|[(),;=]")
+_OUTER_WORDS: Final = frozenset({"WHERE", "FROM", "JOIN", "ORDER", "LIMIT", "RETURNING", "OR", "AND", ";"})
+_UNPLAIN: Final = frozenset({"SELECT", "VALUES", ";"})
+
+
+def row_shape(sql: str) -> RowShape | None:
+    """Recognise what Django's ORM emits, to the letter; ``None`` in any doubt.
+
+    The caller has made sure that the text has no comments, and no marks that databases read differently.
+    """
+    if "'" in sql or '""' in sql or "``" in sql:
+        return None
+    if sql.startswith("UPDATE "):
+        return _update(sql)
+    if sql.startswith("DELETE "):
+        return _delete(sql)
+    return _insert(sql) if sql.startswith("INSERT ") else None
+
+
+def _update(sql: str) -> UpdateByPk | None:
+    """Recognise an update of rows by primary key that leaves the key alone."""
+    head, where = _UPDATE.match(sql), _WHERE.search(sql)
+    if head is None or where is None or where[1] != head[1]:
+        return None
+    assigned = _assigned(sql[head.end() : where.start()])
+    column = where[2][1:-1]
+    if assigned is None or column.lower() in assigned:
+        return None
+    return UpdateByPk(table=head[1][1:-1], column=column, count=(where[3] or where[4]).count("%s"))
+
+
+def _assigned(clause: str) -> set[str] | None:
+    """Return the columns that a SET clause assigns, in lower case; ``None`` if it is not simply that."""
+    columns: set[str] = set()
+    steps = [*_STEP.findall(clause), "", ""]
+    depth, start = 0, True
+    for at, step in enumerate(steps[:-2]):
+        depth += {"(": 1, ")": -1}.get(step, 0)
+        if depth < 0 or (depth == 0 and step.upper() in _OUTER_WORDS):
+            return None
+        if start:
+            if not _NAME.fullmatch(step) or steps[at + 1] != "=":
+                return None
+            columns.add(step[1:-1].lower())
+        start = depth == 0 and step == ","
+    return columns if depth == 0 and not start else None
+
+
+def _delete(sql: str) -> DeleteByPk | None:
+    """Recognise a deletion of rows by primary key."""
+    head = _DELETE.match(sql)
+    where = _WHERE.match(sql, head.end()) if head else None
+    if head is None or where is None or where[1] != head[1]:
+        return None
+    return DeleteByPk(table=head[1][1:-1], column=where[2][1:-1], count=(where[3] or where[4]).count("%s"))
+
+
+def _insert(sql: str) -> InsertOne | None:
+    """Recognise an insert of exactly one row."""
+    match = _INSERT.match(sql)
+    if match is None:
+        return None
+    columns = tuple(name[1:-1] for name in _NAME.findall(match[2]))
+    parameters = _parameters(match[3])
+    if parameters is None or len(parameters) != len(columns):
+        return None
+    return InsertOne(table=match[1][1:-1], columns=columns, parameters=parameters)
+
+
+def _parameters(clause: str) -> tuple[int | None, ...] | None:
+    """Return, for each value of a row, the index of the parameter that it is; ``None`` if it is not one row."""
+    values: list[int | None] = []
+    seen = depth = 0
+    for value in _split(clause):
+        values.append(seen if value.strip() == "%s" else None)
+        for step in _STEP.findall(value):
+            depth += {"(": 1, ")": -1}.get(step, 0)
+            if depth < 0 or step.upper() in _UNPLAIN:
+                return None
+            seen += step == "%s"
+    return tuple(values) if depth == 0 else None
+
+
+def _split(clause: str) -> list[str]:
+    """Split values at the commas that stand outside parentheses."""
+    pieces, depth, start = [], 0, 0
+    for match in _STEP.finditer(clause):
+        step = match.group()
+        depth += {"(": 1, ")": -1}.get(step, 0)
+        if depth == 0 and step == ",":
+            pieces.append(clause[start : match.start()])
+            start = match.end()
+    return [*pieces, clause[start:]]

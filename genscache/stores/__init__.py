@@ -1,0 +1,1 @@
+"""Where generations and entries live. ``base`` is the contract; one module a technology."""

@@ -1,0 +1,147 @@
+"""The store on one Redis or Valkey server, for coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as DriverConnectionError
+from redis.exceptions import ResponseError
+
+from genscache.stores.base import Answer, AsyncStore, Operation
+from genscache.stores.commands import Command, Commands, Reply, Word
+from genscache.stores.faults import translated
+from genscache.stores.redis import TIMEOUT, UNLIMITED, redis_capabilities
+from genscache.stores.scripts import Scripts
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+
+class AsyncBatch(Protocol):
+    """The part of a driver's pipeline that is used here."""
+
+    def execute_command(self, *words: Word) -> object:
+        """Queue one command."""
+
+    async def execute(self, *, raise_on_error: bool) -> list[object]:
+        """Send what is queued."""
+
+
+class AsyncSender(Protocol):
+    """The part of the driver's client that is used here."""
+
+    async def execute_command(self, *words: Word) -> object:
+        """Send one command."""
+
+    def pipeline(self, *, transaction: bool) -> AsyncBatch:
+        """Return an empty pipeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One event loop's client, and the generator that closes it when the loop shuts down."""
+
+    client: Redis
+    closing: AsyncGenerator[None, None]
+
+
+class AsyncRedisStore(AsyncStore):
+    """The twin of ``RedisStore`` for coroutines: one client for each running event loop.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``, with the options that redis-py's ``from_url`` takes.
+        clock_key: Where the bump clock is kept, for instance ``"gc:1:clock"``.
+
+    Raises:
+        ValueError: The URL or one of its options cannot be understood.
+    """
+
+    def __init__(self, url: str, *, clock_key: str) -> None:
+        """Check the URL; clients are made when a loop first uses the store."""
+        self.capabilities = redis_capabilities(url)
+        self._url = url
+        self._commands = Commands(clock_key, Scripts.load())
+        self._sessions: WeakKeyDictionary[AbstractEventLoop, _Session] = WeakKeyDictionary()
+        self._lock = Lock()
+        _client(url)
+
+    async def execute(self, operation: Operation[Answer]) -> Answer:
+        """Do one operation in one round trip (two where the server does not know a step yet)."""
+        dialogue = self._commands.dialogue(operation)
+        with translated(self.capabilities.name):
+            try:
+                batch = next(dialogue)
+                while True:
+                    batch = dialogue.send(await self._send(batch))
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
+
+    async def aclose(self) -> None:
+        """Give back the connections of the running event loop."""
+        with self._lock:
+            session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.closing.aclose()
+
+    async def _send(self, batch: list[Command]) -> list[Reply]:
+        client: AsyncSender = (await self._session()).client
+        if len(batch) == 1:
+            try:
+                return [await client.execute_command(*batch[0])]
+            except ResponseError as error:
+                return [error]
+        pipeline = client.pipeline(transaction=False)
+        for command in batch:
+            pipeline.execute_command(*command)
+        return await pipeline.execute(raise_on_error=False)
+
+    async def _session(self) -> _Session:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            client = _client(self._url)
+            session = _Session(client, self._close_with(loop, client))
+            with self._lock:
+                # A client's sockets hold their loop, so the weak key alone would keep a closed loop for ever.
+                for dead in [known for known in self._sessions if known.is_closed()]:
+                    del self._sessions[dead]
+                # No await since the look-up: no other task of this loop can have come in between.
+                self._sessions[loop] = session
+            # Started here, the generator is closed by the loop's own ``shutdown_asyncgens``, so that asyncio.run()
+            # and asgiref leave no open socket behind.
+            await anext(session.closing)
+        return session
+
+    async def _close_with(self, loop: AbstractEventLoop, client: Redis) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sessions.pop(loop, None)
+            await client.aclose()
+
+
+def _client(url: str) -> Redis:
+    client: Redis = Redis.from_url(
+        url,
+        socket_connect_timeout=TIMEOUT,
+        socket_timeout=TIMEOUT,
+        max_connections=UNLIMITED,
+        # As in the synchronous store.
+        retry=Retry(NoBackoff(), 1, supported_errors=(DriverConnectionError,)),
+        retry_on_error=[DriverConnectionError],
+    )
+    pool = client.connection_pool
+    pool.connection_kwargs["decode_responses"] = False
+    # Made, not connected: an option that the driver does not know is refused here and not at the first read.
+    pool.connection_class(**pool.connection_kwargs)
+    return client

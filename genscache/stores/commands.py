@@ -1,0 +1,232 @@
+"""Operations as Redis commands, and replies as answers: pure, so that the sync and the async store only send.
+
+A dialogue is a generator that yields batches of commands (each batch is one round trip) and is sent their replies
+in the same order; a reply that is an error is sent as the exception. It returns the operation's answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
+
+from redis.exceptions import NoScriptError
+
+from genscache.exceptions import StoreError
+from genscache.stores.base import (
+    Acquire,
+    Bump,
+    Ensure,
+    Fetch,
+    Lease,
+    Operation,
+    Put,
+    ReadClock,
+    Release,
+    Settle,
+)
+from genscache.stores.limits import CHUNK, COUNTER_TTL, GENERATION_LIMIT, check, unknown
+from genscache.types import NO_GENERATION, CounterState, Fetched, Generation
+
+if TYPE_CHECKING:
+    from genscache.stores.scripts import Script, Scripts
+
+Word: TypeAlias = str | bytes | int
+Command: TypeAlias = tuple[Word, ...]
+Reply: TypeAlias = object
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Dialogue: TypeAlias = Generator[list[Command], list[Reply], Answer]
+
+_COUNTER: Final = re.compile(rb"(0|[1-9][0-9]{0,15})((?: [A-Za-z0-9_.-]+@(?:0|[1-9][0-9]{0,15}))*)")
+_DEADLINE: Final = re.compile(rb"@([0-9]+)")
+
+
+def parse_counter(raw: object) -> CounterState | None:
+    """Read a counter's text; ``None`` for what is absent and for what no step of ours could have written.
+
+    The grammar is the one of ``lua/counter.lua``: both sides must call the same bytes unreadable, or a reader would
+    wait for a counter that the server never recreates.
+    """
+    if not isinstance(raw, bytes):
+        return None
+    match = _COUNTER.fullmatch(raw)
+    if match is None:
+        return None
+    generation = int(match[1])
+    leases = match[2]
+    if generation >= GENERATION_LIMIT or (generation == NO_GENERATION and not leases):
+        return None
+    if leases and any(int(deadline) >= GENERATION_LIMIT for deadline in _DEADLINE.findall(leases)):
+        return None
+    return CounterState(generation, leased=bool(leases))
+
+
+def parse_clock(raw: object) -> Generation:
+    """Read the clock's text; ``NO_GENERATION`` for what is absent or unreadable."""
+    if isinstance(raw, bytes) and re.fullmatch(rb"[1-9][0-9]{0,15}", raw) and int(raw) < GENERATION_LIMIT:
+        return int(raw)
+    return NO_GENERATION
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """How one store's operations are said.
+
+    Attributes:
+        clock_key: Where the bump clock is kept.
+        scripts: The atomic steps.
+    """
+
+    clock_key: str
+    scripts: Scripts
+
+    def dialogue(self, operation: Operation[Answer]) -> Dialogue[Answer]:
+        """Return the dialogue that does ``operation``."""
+        check(operation)
+        return cast("Dialogue[Answer]", self._dialogue(operation))
+
+    def _dialogue(self, operation: object) -> Dialogue[object]:
+        match operation:
+            case Fetch():
+                return _fetch(operation)
+            case Ensure(counters=counters):
+                return self._ensure(counters)
+            case Bump(counters=counters):
+                return self._bump(counters)
+            case Lease():
+                return self._lease(operation)
+            case Settle():
+                return self._settle(operation)
+            case Put():
+                return _put(operation)
+            case ReadClock():
+                return self._read_clock()
+            case Acquire(key=key, token=token, duration=duration):
+                return self._acquire(key, token, duration)
+            case Release(key=key, token=token):
+                return self._release(key, token)
+            case _:
+                raise unknown(operation)
+
+    def _ensure(self, counters: tuple[str, ...]) -> Dialogue[tuple[CounterState, ...]]:
+        calls = [
+            _Call(self.scripts.ensure, (self.clock_key, *part), (COUNTER_TTL,)) for part in _chunks(counters)
+        ]
+        numbers = _numbers((yield from _run(calls)), 2 * len(counters))
+        return tuple(
+            CounterState(generation, leased=bool(leased))
+            for generation, leased in zip(numbers[::2], numbers[1::2], strict=True)
+        )
+
+    def _bump(self, counters: tuple[str, ...]) -> Dialogue[tuple[Generation, ...]]:
+        calls = [
+            _Call(self.scripts.bump, (self.clock_key, *part), (COUNTER_TTL,)) for part in _chunks(counters)
+        ]
+        return tuple(_numbers((yield from _run(calls)), len(counters)))
+
+    def _lease(self, operation: Lease) -> Dialogue[None]:
+        arguments = (operation.token, operation.duration)
+        yield from _run([_Call(self.scripts.lease, part, arguments) for part in _chunks(operation.counters)])
+
+    def _settle(self, operation: Settle) -> Dialogue[None]:
+        # Bumps go first: a counter in both lists has lost its token by the time the release meets it.
+        parts = [(part, len(part)) for part in _chunks(operation.bump)]
+        parts += [(part, 0) for part in _chunks(operation.release)]
+        if len(operation.bump) + len(operation.release) <= CHUNK and parts:
+            parts = [((*operation.bump, *operation.release), len(operation.bump))]
+        yield from _run(
+            [
+                _Call(self.scripts.settle, (self.clock_key, *part), (operation.token, bumped, COUNTER_TTL))
+                for part, bumped in parts
+            ]
+        )
+
+    def _read_clock(self) -> Dialogue[Generation]:
+        (reply,) = _checked((yield [("GET", self.clock_key)]))
+        return parse_clock(reply)
+
+    def _acquire(self, key: str, token: str, duration: int) -> Dialogue[bool]:
+        (reply,) = yield from _run([_Call(self.scripts.acquire, (key,), (token, duration))])
+        return reply == 1
+
+    def _release(self, key: str, token: str) -> Dialogue[None]:
+        yield from _run([_Call(self.scripts.release, (key,), (token,))])
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One run of a step."""
+
+    script: Script
+    keys: tuple[str, ...]
+    arguments: tuple[Word, ...]
+
+    def by_sha(self) -> Command:
+        return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.arguments)
+
+    def by_text(self) -> Command:
+        return ("EVAL", self.script.text, len(self.keys), *self.keys, *self.arguments)
+
+
+def _fetch(operation: Fetch) -> Dialogue[Fetched]:
+    keys = operation.counters if operation.entry is None else (*operation.counters, operation.entry)
+    if not keys:
+        return Fetched((), None)
+    (reply,) = _checked((yield [("MGET", *keys)]))
+    if not isinstance(reply, list) or len(reply) != len(keys):
+        raise _unexpected(reply)
+    entry = None if operation.entry is None else reply[-1]
+    states = tuple(parse_counter(raw) for raw in reply[: len(operation.counters)])
+    return Fetched(states, entry if isinstance(entry, bytes) else None)
+
+
+def _put(operation: Put) -> Dialogue[None]:
+    # The superseded keys go first, so that a key in both lists ends up stored.
+    commands: list[Command] = [("UNLINK", *operation.unlink)] if operation.unlink else []
+    commands += [("SET", key, value, "PX", operation.ttl) for key, value in operation.items]
+    if commands:
+        _checked((yield commands))
+
+
+def _run(calls: Sequence[_Call]) -> Dialogue[list[Reply]]:
+    """Run steps by digest in one round trip; only those that the server does not know are sent again as text."""
+    if not calls:
+        return []
+    replies = yield [call.by_sha() for call in calls]
+    unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if unknown:
+        again = yield [calls[at].by_text() for at in unknown]
+        for at, reply in zip(unknown, again, strict=True):
+            replies[at] = reply
+    return _checked(replies)
+
+
+def _checked(replies: list[Reply]) -> list[Reply]:
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
+
+
+def _numbers(replies: list[Reply], expected: int) -> list[int]:
+    numbers: list[int] = []
+    for reply in replies:
+        if not isinstance(reply, list) or not all(isinstance(number, int) for number in reply):
+            raise _unexpected(reply)
+        numbers += reply
+    if len(numbers) != expected:
+        raise _unexpected(replies)
+    return numbers
+
+
+def _unexpected(reply: object) -> StoreError:
+    return StoreError(f"The server's answer makes no sense here: {reply!r:.200}. Is it Redis 6.2+ or Valkey 7.2+?")
+
+
+def _chunks(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
+    rest = iter(items)
+    while chunk := tuple(islice(rest, CHUNK)):
+        yield chunk

@@ -1,0 +1,28 @@
+-- End the leases of a token: bump the first counters, leave the generation of the others.
+-- KEYS: clock, counters to bump, counters to release. ARGV: token, how many to bump, life of a counter in ms.
+
+local now = now_us()
+local clock = open_clock(KEYS[1], now)
+
+local function others(lease)
+  return lease[1] ~= ARGV[1]
+end
+
+for i = 2, #KEYS do
+  local counter = read(KEYS[i])
+  local dropped = counter and filter(counter, others) or 0
+  local bump = i - 1 <= tonumber(ARGV[2])
+  if counter and counter.generation == 0 then
+    if dropped > 0 then
+      write_mark(KEYS[i], counter, now)
+    end
+  elseif counter and bump then
+    -- Also when the token is gone: a reader may have resolved it and filled before a slow COMMIT took effect.
+    counter.generation = clock.next(counter.generation)
+    write(KEYS[i], counter, 'PX', ARGV[3])
+  elseif dropped > 0 then
+    write(KEYS[i], counter, 'KEEPTTL')
+  end
+end
+clock.close()
+return 1

@@ -1,0 +1,43 @@
+"""The atomic steps that Redis runs: one Lua file a step, read once from the package."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A step's text and the digest under which the server remembers it."""
+
+    name: str
+    text: str = field(repr=False)
+    sha: str
+
+    @classmethod
+    def load(cls, name: str) -> Self:
+        """Read the step ``name`` from the package, with the words that all steps share in front of it."""
+        folder = resources.files("genscache.stores") / "lua"
+        shared = (folder / "counter.lua").read_text(encoding="utf-8")
+        text = shared + (folder / f"{name}.lua").read_text(encoding="utf-8")
+        # SHA-1 is how Redis names a script; nothing relies on it being hard to collide.
+        return cls(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Scripts:
+    """Every step."""
+
+    ensure: Script
+    bump: Script
+    lease: Script
+    settle: Script
+    acquire: Script
+    release: Script
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read every step from the package."""
+        return cls(*(Script.load(name) for name in cls.__slots__))

@@ -1,0 +1,143 @@
+"""What one database connection has written and not committed, savepoint by savepoint, and what its snapshot is."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Iterable, Iterator
+from typing import Protocol, cast
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from genscache.keys import Namespace
+from genscache.types import Generation
+
+ATTRIBUTE = "_genscache_transaction"
+"""Under this name the state hangs on Django's connection object."""
+
+
+class Cursor(Protocol):
+    """A cursor that knows whether it has rows left."""
+
+    unfinished: bool
+
+
+class Transaction:
+    """The state of a connection's transaction; empty between transactions.
+
+    Attributes:
+        wrote: A statement that may write has run, also if a savepoint has undone it: nothing may be filled.
+        begun: A statement has run, or the clock was taken for it.
+        snapshot: Statements read an old snapshot (REPEATABLE READ, SERIALIZABLE, SQLite).
+        clock: The bump clock before the snapshot began; ``None`` where the store could not tell.
+        raw: The transaction was begun by SQL text, without Django's knowledge.
+        ended_raw: SQL text has committed Django's transaction: what follows may be committed statement by statement.
+        isolation_changed: SQL text has touched the isolation level of this connection.
+        isolation: The level that the server told, once for the connection.
+    """
+
+    def __init__(self) -> None:
+        self.isolation_changed = False
+        self.isolation: str | None = None
+        self.starting = False
+        self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: the transaction is over."""
+        self._frames: list[tuple[str | None, dict[Namespace, None]]] = [(None, {})]
+        self.wrote = False
+        self.begun = False
+        self.snapshot = False
+        self.clock: Generation | None = None
+        self.raw = False
+        self.ended_raw = False
+
+    def reconnected(self) -> None:
+        """Forget what was known of the server's session."""
+        self.isolation_changed = False
+        self.isolation = None
+        self._cursors.clear()
+        self.reset()
+
+    # -- pending bumps
+
+    def add(self, namespaces: Iterable[Namespace]) -> None:
+        """Keep namespaces to be bumped at COMMIT."""
+        self._frames[-1][1].update(dict.fromkeys(namespaces))
+
+    def pending(self) -> dict[Namespace, None]:
+        """Return everything that waits for COMMIT."""
+        return {namespace: None for _, frame in self._frames for namespace in frame}
+
+    def touches(self, namespaces: Collection[Namespace]) -> bool:
+        """Tell whether a read of ``namespaces`` must see what this transaction has not committed."""
+        return any(not frame.keys().isdisjoint(namespaces) for _, frame in self._frames)
+
+    # -- unfinished SELECTs (SQLite)
+
+    def watch_cursor(self, cursor: Cursor) -> None:
+        """Keep an eye on a cursor that may leave a SELECT unfinished."""
+        self._cursors.add(cursor)
+
+    @property
+    def pinned(self) -> bool:
+        """Tell whether an unfinished SELECT holds the connection's snapshot."""
+        return any(cursor.unfinished for cursor in tuple(self._cursors))
+
+    # -- savepoints
+
+    def savepoint(self, sid: str) -> None:
+        """Begin a frame: what is added from now on goes if the savepoint is rolled back."""
+        self._frames.append((sid, {}))
+
+    def savepoint_rollback(self, sid: str) -> None:
+        """Forget what was written since the savepoint; an unknown one changes nothing, which bumps too much."""
+        position = self._position(sid)
+        if position:
+            del self._frames[position + 1 :]
+            self._frames[position][1].clear()
+
+    def savepoint_release(self, sid: str) -> None:
+        """Give what was written since the savepoint to the level outside it."""
+        position = self._position(sid)
+        if position:
+            outer = self._frames[position - 1][1]
+            for _, frame in self._frames[position:]:
+                outer.update(frame)
+            del self._frames[position:]
+
+    def _position(self, sid: str) -> int:
+        return next((index for index, (name, _) in enumerate(self._frames) if name == sid), 0)
+
+
+def state_of(connection: BaseDatabaseWrapper) -> Transaction | None:
+    """Return the state of a connection, ``None`` if genscache does not watch it."""
+    return cast("Transaction | None", getattr(connection, ATTRIBUTE, None))
+
+
+def in_transaction(connection: BaseDatabaseWrapper, state: Transaction) -> bool:
+    """Tell whether statements on ``connection`` wait for a COMMIT."""
+    return connection.in_atomic_block or not connection.autocommit or state.raw
+
+
+def open_transactions() -> Iterator[tuple[BaseDatabaseWrapper, Transaction]]:
+    """Yield this thread's connections that are inside a transaction or read a pinned snapshot."""
+    for connection in connections.all(initialized_only=True):
+        state = state_of(connection)
+        if state is None or connection.connection is None:
+            continue
+        if in_transaction(connection, state) or state.pinned:
+            yield connection, state
+
+
+def driver_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Ask the driver whether a transaction is open; false where it cannot tell."""
+    driver = connection.connection
+    match connection.vendor:
+        case "sqlite":
+            return bool(driver.in_transaction)
+        case "postgresql":
+            return bool(driver.info.transaction_status)
+        case _:
+            return False

@@ -1,0 +1,1 @@
+"""Properties that hold for any input and any order of events, and the proof that these tests can fail."""

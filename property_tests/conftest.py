@@ -1,0 +1,32 @@
+"""How long Hypothesis searches.
+
+``HYPOTHESIS_PROFILE`` is ``dev`` (the default), ``ci`` (the same examples each time) or ``nightly`` (long).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from hypothesis import HealthCheck, settings
+
+# A loaded machine makes one example slow; that is no finding.
+settings.register_profile("dev", max_examples=50, stateful_step_count=30, deadline=None)
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+)
+settings.register_profile(
+    "nightly",
+    max_examples=5000,
+    stateful_step_count=100,
+    deadline=timedelta(seconds=30),
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

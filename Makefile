@@ -9,8 +9,7 @@ DJANGO ?= 5.2
 WORKERS ?= 2
 ARGS ?=
 
-SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
+.SHELLFLAGS := -eu -c
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -21,7 +20,7 @@ ENV := .venv-$(VERSION)-django$(DJANGO)
 PY := $(ENV)/bin/python -P
 DEMO := .venv-demo-$(VERSION)
 SOURCES := $(shell find genscache -type f -not -path '*/__pycache__/*') pyproject.toml README.md LICENSE
-# The file's own coverage data and wheel, one a pair of Python and Django.
+# One wheel and one set of coverage data for each pair of Python and Django.
 WHEELS := build/wheel-$(VERSION)-django$(DJANGO)
 export COVERAGE_FILE := $(CURDIR)/$(ENV)/coverage
 

@@ -6,62 +6,33 @@ for somebody else's fill); ``protocol.steps`` drives it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from genscache import flights, guards
 from genscache.codec import Unreadable
-from genscache.engine import Engine
-from genscache.events import Filled, Read
+from genscache.events import Read
 from genscache.exceptions import StoreError
+from genscache.filling import Filler, Job, read_hint
 from genscache.flights import AsyncFlight, Flight, Shared
-from genscache.functions import Call, Identity
-from genscache.keys import Kind, Namespace
+from genscache.guards import Decision
+from genscache.keys import Namespace
 from genscache.protocol import lock, write
-from genscache.protocol.read import Bypass, Hit, Miss, Question, fill, lookup
+from genscache.protocol.read import Bypass, Hit, Miss, Question, lookup
 from genscache.protocol.steps import Local, Steps
-from genscache.recording import Recording, current_recording, record
+from genscache.recording import current_recording
 from genscache.stores.base import Fetch
+from genscache.transactions import open_transactions
 from genscache.types import Generation, Mode
 
 LOCK_PATIENCE = 10.0
 """Seconds that other processes wait for the one that fills, with ``lock=True``."""
 
-TOO_LARGE = 'its result is larger than GENSCACHE["MAX_ENTRY_BYTES"]'
 NO_TIME = "its timeout is 0"
 NO_STORE = "the store failed"
-"""Reasons that count under one name each, whatever the details."""
 
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """What the function raised: handed through the steps as a value, so that StopIteration survives them, too."""
-
-    error: BaseException
-
-
-@dataclass(frozen=True, slots=True)
-class Compute(Local[object]):
-    """Call the function; the answer is its result or ``Raised``."""
-
-    function: Callable[[], object]
-
-    def perform(self) -> object:
-        """Call it in this thread."""
-        try:
-            return self.function()
-        except BaseException as error:  # noqa: BLE001 - raised again at the end of the steps
-            return Raised(error)
-
-    async def aperform(self) -> object:
-        """Call it and await it."""
-        try:
-            return await cast("Awaitable[object]", self.function())
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001
-            return Raised(error)
+Join: TypeAlias = Callable[[str], "tuple[Flight | AsyncFlight, bool]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +50,35 @@ class Wait(Local[Shared]):
         return await cast("Awaitable[Shared]", self.flight.wait())
 
 
-Join: TypeAlias = Callable[[str], "tuple[Flight | AsyncFlight, bool]"]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the store has for a call.
+
+    Attributes:
+        namespaces: What the call is thought to depend on.
+        decision: What the guards allow.
+        question: What was asked.
+        outcome: The answer.
+    """
+
+    namespaces: tuple[Namespace, ...]
+    decision: Decision
+    question: Question
+    outcome: Hit | Miss
 
 
 class Reader:
     """Answers one call.
 
     Args:
-        engine: The engine.
-        identity: The function as the store knows it.
-        call: The call.
-        compute: Calls the function itself.
+        job: The call, and how to compute it.
         join: Joins or starts the flight of a key; returns it and whether the caller leads.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        identity: Identity,
-        call: Call,
-        compute: Callable[[], object],
-        join: Join,
-    ) -> None:
-        self._engine = engine
-        self._identity = identity
-        self._call = call
-        self._compute = Compute(compute)
+    def __init__(self, job: Job, join: Join) -> None:
+        self._job = job
+        self._engine = job.engine
         self._join = join
-        self._discover = identity.options.discover
-        timeout = identity.options.timeout
-        self._ttl = round((engine.settings.timeout if timeout is None else timeout) * 1000)
 
     def answer(self, *, fresh: bool = False) -> Steps[object]:
         """Answer from the store, or compute and store.
@@ -118,74 +88,89 @@ class Reader:
         """
         yield from self._pay_debts()
         try:
-            namespaces = yield from self._namespaces()
-            decision = guards.decide(self._engine, namespaces)
-            reason = self._call.forbidden or (NO_TIME if self._ttl <= 0 else "")
-            if reason or decision.mode is Mode.BYPASS:
-                return (yield from self._bypass(reason or decision.reason))
-            question = self._identity.question(self._engine, self._call, namespaces)
-            outcome = yield from self._lookup(question, decision.not_after)
+            asked = yield from self._ask()
         except StoreError as error:
-            self._engine.trouble(error, f"{self._identity.path} asks the database")
-            return (yield from self._bypass(NO_STORE))
-        if isinstance(outcome, Bypass):
-            return (yield from self._bypass(outcome.reason))
-        if isinstance(outcome, Hit) and not fresh:
-            found = self._decode(outcome.key, outcome.payload)
+            self._engine.trouble(error, f"{self._job.path} asks the database")
+            asked = Bypass(NO_STORE)
+        if isinstance(asked, Bypass):
+            return (yield from self._bypass(asked.reason))
+        if isinstance(asked.outcome, Hit) and not fresh:
+            found = self._decode(asked.outcome.key, asked.outcome.payload)
             if not isinstance(found, Unreadable):
-                self._served(namespaces, outcome.vector)
-                return found
-        miss = Miss(outcome.key, outcome.vector, outcome.superseded if isinstance(outcome, Miss) else None)
-        if decision.mode is Mode.READ_ONLY:
-            return (yield from self._bypass(decision.reason))
-        filler = _Filler(self._engine, self._identity, self._call, self._compute, self._ttl, namespaces, miss)
+                return self._served(found, asked.namespaces, asked.outcome.vector)
+        if asked.decision.mode is Mode.READ_ONLY:
+            return (yield from self._bypass(asked.decision.reason))
+        filler = Filler(self._job, asked.namespaces, _miss(asked.outcome))
         if fresh or flights.leads():
-            result, _ = yield from filler.fill()
-            return result
-        return (yield from self._together(filler, question, decision.not_after))
+            return (yield from filler.fill())[0]
+        return (yield from self._together(filler, asked))
+
+    def _ask(self) -> Steps[Asked | Bypass]:
+        """Find out what the call depends on, whether the cache may be used, and what it has."""
+        job = self._job
+        reason = job.call.forbidden or (NO_TIME if job.ttl <= 0 else "")
+        decision = guards.decide(self._engine, (*job.call.base, *job.call.declared))
+        if reason or decision.mode is Mode.BYPASS:
+            return Bypass(reason or decision.reason)
+        found = self._engine.dependencies.get(job.hint)
+        if found is None and job.identity.options.discover:
+            found = read_hint(job, (yield from Fetch((), job.hint)).entry)
+        if found:
+            namespaces = (*job.call.base, *job.call.declared, *found)
+            decision = guards.decide(self._engine, namespaces)
+            if decision.mode is Mode.BYPASS:
+                return Bypass(decision.reason)
+        else:
+            namespaces = (*job.call.base, *job.call.declared)
+        question = job.identity.question(self._engine, job.call, namespaces)
+        outcome = yield from self._lookup(question, decision.not_after)
+        if isinstance(outcome, Bypass):
+            return outcome
+        return Asked(tuple(sorted(set(namespaces))), decision, question, outcome)
 
     def _lookup(self, question: Question, not_after: Generation | None) -> Steps[Hit | Miss | Bypass]:
         return lookup(question, self._engine.keys, self._engine.memory, not_after=not_after)
 
-    def _together(self, filler: _Filler, question: Question, not_after: Generation | None) -> Steps[object]:
+    def _together(self, filler: Filler, asked: Asked) -> Steps[object]:
         """Fill, or wait for whoever fills the same key in this process."""
         flight, leads = self._join(filler.miss.key)
         if not leads:
-            shared = None if any(True for _ in guards.open_transactions()) else (yield Wait(flight))
-            found = None if shared is None else self._decode(*shared)
-            if shared is not None and not isinstance(found, Unreadable):
-                self._served(filler.namespaces, filler.miss.vector)
-                return found
-            result, _ = yield from filler.fill()
-            return result
-        shared = None
+            return (yield from self._follow(flight, filler))
+        shared: Shared = None
         try:
-            with flights.leadership():
-                if self._identity.options.lock:
-                    result, shared = yield from self._locked(filler, question, not_after)
-                else:
-                    result, shared = yield from filler.fill()
+            if self._job.identity.options.lock:
+                result, shared = yield from self._locked(filler, asked)
+            else:
+                result, shared = yield from filler.fill()
             return result
         finally:
             flight.land(shared)
 
-    def _locked(
-        self, filler: _Filler, question: Question, not_after: Generation | None
-    ) -> Steps[tuple[object, Shared]]:
+    def _follow(self, flight: Flight | AsyncFlight, filler: Filler) -> Steps[object]:
+        """Wait for the leader's result; compute where it has none to share."""
+        # Inside a transaction this caller may hold rows that the leader waits for.
+        if not any(True for _ in open_transactions()):
+            shared: Shared = yield Wait(flight)
+            found = None if shared is None else self._decode(*shared)
+            if shared is not None and not isinstance(found, Unreadable):
+                return self._served(found, filler.namespaces, filler.miss.vector)
+        return (yield from filler.fill())[0]
+
+    def _locked(self, filler: Filler, asked: Asked) -> Steps[tuple[object, Shared]]:
         """Fill, or wait for whoever fills the same key in another process."""
         engine, token = self._engine, self._engine.token()
         try:
             outcome = yield from lock.contend(
                 filler.miss,
-                question,
+                asked.question,
                 engine.keys,
                 engine.memory,
                 token=token,
                 patience=LOCK_PATIENCE,
-                not_after=not_after,
+                not_after=asked.decision.not_after,
             )
         except StoreError as error:
-            engine.trouble(error, f"{self._identity.path} fills without its lock")
+            engine.trouble(error, f"{self._job.path} fills without its lock")
             return (yield from filler.fill())
         closing = False
         try:
@@ -195,59 +180,34 @@ class Reader:
             closing = True
             raise
         finally:
-            if not closing:
-                yield from self._unlock(outcome, token)
+            if not closing and not isinstance(outcome, Bypass):
+                yield from self._unlock(outcome.key, token)
 
-    def _after_lock(self, filler: _Filler, outcome: Hit | Miss | Bypass) -> Steps[tuple[object, Shared]]:
+    def _after_lock(self, filler: Filler, outcome: Hit | Miss | Bypass) -> Steps[tuple[object, Shared]]:
         """Do what the lock or the wait for it has led to."""
         if isinstance(outcome, Bypass):
             return (yield from self._bypass(outcome.reason)), None
         if isinstance(outcome, Hit):
             found = self._decode(outcome.key, outcome.payload)
             if not isinstance(found, Unreadable):
-                self._served(filler.namespaces, outcome.vector)
-                return found, (outcome.key, outcome.payload)
-            outcome = Miss(outcome.key, outcome.vector, None)
-        filler.miss = outcome
+                served = self._served(found, filler.namespaces, outcome.vector)
+                return served, (outcome.key, outcome.payload)
+        filler.miss = _miss(outcome)
         return (yield from filler.fill())
 
-    def _unlock(self, outcome: Hit | Miss | Bypass, token: str) -> Steps[None]:
-        if isinstance(outcome, Bypass):
-            return
+    def _unlock(self, key: str, token: str) -> Steps[None]:
         try:
-            yield from lock.leave(outcome.key, self._engine.keys, token=token)
+            yield from lock.leave(key, self._engine.keys, token=token)
         except StoreError as error:
             self._engine.trouble(error, "a lock is left to end by itself")
 
-    def _namespaces(self) -> Steps[tuple[Namespace, ...]]:
-        """Return what the call depends on, as far as it is known before it runs."""
-        known = (*self._call.base, *self._call.declared)
-        hint = self._engine.keys.hint(self._identity.path, self._call.digest)
-        found = self._engine.dependencies.get(hint)
-        if found is None and self._discover and self._engine.settings.enabled:
-            found = self._hinted(hint, (yield from Fetch((), hint)).entry)
-        return (*known, *(found or ()))
-
-    def _hinted(self, hint: str, data: bytes | None) -> tuple[Namespace, ...] | None:
-        """Read what another process found the call to depend on. A wrong hint costs a miss: it is part of the key."""
-        names = None if data is None else self._engine.codec.decode(data, key=hint)
-        if not isinstance(names, tuple):
-            return None
-        try:
-            found = tuple(Namespace(Kind(kind), owner, detail) for kind, owner, detail in names)
-        except (TypeError, ValueError):
-            # Another release names kinds that this one does not know.
-            return None
-        self._engine.dependencies.put(hint, found)
-        return found
-
     def _bypass(self, reason: str) -> Steps[object]:
         """Compute and store nothing, here or in the cached function that called this one."""
-        self._engine.hub.send(Read(self._identity.path, "bypass", reason))
+        self._engine.hub.send(Read(self._job.path, "bypass", reason))
         outer = current_recording()
         if outer is not None:
             outer.spoil(reason)
-        return (yield self._compute)
+        return (yield self._job.compute)
 
     def _decode(self, key: str, payload: bytes) -> object:
         """Return the value, or ``Unreadable``, which is a miss."""
@@ -256,97 +216,28 @@ class Reader:
             self._engine.hub.survived("unreadable entry", f"{key}: {found.reason}")
         return found
 
-    def _served(self, namespaces: Iterable[Namespace], vector: tuple[Generation, ...]) -> None:
-        """Count a hit; a cached function around this one depends on what it depended on."""
-        self._engine.hub.send(Read(self._identity.path, "hit"))
+    def _served(
+        self, found: object, namespaces: tuple[Namespace, ...], vector: tuple[Generation, ...]
+    ) -> object:
+        """Count a hit and return it; a cached function around this one depends on what it depended on."""
+        self._engine.hub.send(Read(self._job.path, "hit"))
         outer = current_recording()
         if outer is not None:
-            outer.absorb(dict(zip(sorted(set(namespaces)), vector, strict=True)))
+            outer.absorb(dict(zip(namespaces, vector, strict=True)))
+        return found
 
     def _pay_debts(self) -> Steps[None]:
         """Deliver bumps that are owed, if it is time to try."""
-        engine = self._engine
-        attempt = engine.unsettled.due()
-        if not attempt:
-            return
-        try:
-            yield from write.bump(tuple(attempt))
-        except StoreError as error:
-            engine.trouble(error, f"{len(attempt)} bumps are still owed")
-        else:
-            engine.unsettled.delivered(attempt)
+        attempt = self._engine.unsettled.due()
+        if attempt:
+            try:
+                yield from write.bump(tuple(attempt))
+            except StoreError as error:
+                self._engine.trouble(error, f"{len(attempt)} bumps are still owed")
+            else:
+                self._engine.unsettled.delivered(attempt)
 
 
-class _Filler:
-    """Computes a call and stores its result under the vector that was read before."""
-
-    def __init__(  # noqa: PLR0913 - the state of one read
-        self,
-        engine: Engine,
-        identity: Identity,
-        call: Call,
-        compute: Compute,
-        ttl: int,
-        namespaces: tuple[Namespace, ...],
-        miss: Miss,
-    ) -> None:
-        self._engine = engine
-        self._identity = identity
-        self._call = call
-        self._compute = compute
-        self._ttl = ttl
-        self.namespaces = namespaces
-        self.miss = miss
-
-    def fill(self) -> Steps[tuple[object, Shared]]:
-        """Compute and store; return the result, and the key and payload if others may be given it."""
-        vector = dict(zip(sorted(set(self.namespaces)), self.miss.vector, strict=True))
-        recording = Recording(vector, discover=self._identity.options.discover)
-        recording.use((*self._call.base, *self._call.declared))
-        with record(recording):
-            result = yield self._compute
-            if not isinstance(result, Raised):
-                recording.spoil(guards.may_fill())
-        path = self._identity.path
-        if isinstance(result, Raised):
-            return result, None
-        self._engine.hub.send(Read(path, "miss", recording.flaw))
-        if recording.flaw:
-            return result, None
-        key, superseded = self._place(recording)
-        payload = self._engine.codec.encode(result, key=key)
-        if len(payload) > self._engine.settings.max_entry_bytes:
-            self._engine.hub.survived("not stored", f"{path}: {TOO_LARGE} ({len(payload)} bytes)")
-            return result, None
-        try:
-            yield from fill(key, payload, self._ttl, superseded=superseded, hint=self._hint(recording))
-        except StoreError as error:
-            self._engine.trouble(error, f"the result of {path} is not stored")
-        else:
-            self._engine.hub.send(Filled(path, len(payload), self._ttl))
-        return result, (key, payload)
-
-    def _place(self, recording: Recording) -> tuple[str, str | None]:
-        """Return the key to store under, and the one that it supersedes."""
-        if recording.used.keys() == set(self.namespaces):
-            return self.miss.key, self.miss.superseded
-        # It depended on other things than was thought: another entry, under generations that were read in time.
-        question = self._identity.question(self._engine, self._call, recording.used)
-        vector = tuple(recording.used[each] for each in sorted(recording.used))
-        keys = self._engine.keys
-        self._engine.memory.learn(question.counters, vector)
-        self._engine.memory.met(keys.entry(question.owner, question.fingerprint, ()), vector)
-        return keys.entry(question.owner, question.fingerprint, vector), None
-
-    def _hint(self, recording: Recording) -> tuple[str, bytes] | None:
-        """Remember what the call depends on, and return how to tell other processes."""
-        known = {*self._call.base, *self._call.declared}
-        found = tuple(sorted(each for each in recording.used if each not in known))
-        hint = self._engine.keys.hint(self._identity.path, self._call.digest)
-        if not self._identity.options.discover:
-            if found:
-                self._engine.dependencies.put(hint, found)
-            return None
-        self._engine.dependencies.put(hint, found)
-        names = tuple((each.kind.value, each.owner, each.detail) for each in found)
-        return hint, self._engine.codec.encode(names, key=hint)
+def _miss(outcome: Hit | Miss) -> Miss:
+    """Return the miss that an entry to be replaced, or an unreadable one, amounts to."""
+    return outcome if isinstance(outcome, Miss) else Miss(outcome.key, outcome.vector, None)

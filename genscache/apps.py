@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
 import weakref
-from functools import cached_property
 
 from django.apps import AppConfig
 from django.core import checks
@@ -18,6 +19,7 @@ from genscache.conf import Settings
 from genscache.engine import Engine
 from genscache.orm.connection import Watch
 from genscache.orm.watcher import Watcher
+from genscache.writes import say_farewell
 
 WATCHED_SETTINGS = frozenset({"GENSCACHE", "CACHES", "DATABASES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
 
@@ -28,16 +30,26 @@ class GenscacheConfig(AppConfig):
     name = "genscache"
     verbose_name = "genscache"
 
-    @cached_property
+    _engine: Engine | None = None
+
+    @property
     def engine(self) -> Engine:
-        """The engine, made when it is first asked for and again after a setting was changed by a test."""
-        engine = Engine(Settings.load())
-        _forget_after_fork(engine)
-        return engine
+        """The engine, made when the app is ready and again after a test has changed a setting."""
+        if self._engine is None:
+            with self._making:
+                if self._engine is None:
+                    self._engine = _made()
+        return self._engine
+
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        """Use another engine from now on (tests, and stores that count)."""
+        self._engine = engine
 
     def ready(self) -> None:
         """Check the settings and watch every connection, those that exist already included."""
-        Settings.load()
+        self._making = threading.Lock()
+        self._engine = _made()
         self._watch = Watch(lambda: self.engine, Watcher(lambda: self.engine))
         connection_created.connect(self._connected, dispatch_uid="genscache")
         setting_changed.connect(self._setting_changed, dispatch_uid="genscache")
@@ -50,19 +62,28 @@ class GenscacheConfig(AppConfig):
         self._watch.adopt(connection)
 
     def _setting_changed(self, *, setting: str, **_: object) -> None:
-        if setting in WATCHED_SETTINGS and "engine" in self.__dict__:
-            self.engine.close()
-            del self.engine
+        if setting in WATCHED_SETTINGS and self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
 
-def _forget_after_fork(engine: Engine) -> None:
-    """Let a forked child begin without the parent's reads under way, whose locks nobody there would give back."""
+def _made() -> Engine:
+    """Make an engine that knows what to do when the process forks or ends."""
+    engine = Engine(Settings.load())
     reference = weakref.ref(engine)
 
     def forget() -> None:
         child = reference()
         if child is not None:
+            # The parent's reads under way are not the child's, and nobody here would give back their locks.
             child.forget()
+
+    def farewell() -> None:
+        last = reference()
+        if last is not None and last.unsettled:
+            say_farewell(last)
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=forget)
+    atexit.register(farewell)
+    return engine

@@ -35,7 +35,7 @@ def _capabilities(engine: Engine, capabilities: Capabilities) -> Iterator[CheckM
         yield Warning(
             f"The store {name} has no write leases: a process that is killed between COMMIT and its invalidation "
             "leaves stale entries until they expire, and a reader may see a write before the cache does.",
-            hint="Use Redis or Valkey, or accept it and set GENSCACHE = {\"LEASE\": 0}.",
+            hint='Use Redis or Valkey, or accept it and set GENSCACHE = {"LEASE": 0}.',
             id="genscache.W002",
         )
     if not capabilities.ordered:

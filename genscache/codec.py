@@ -108,7 +108,9 @@ class Codec:
     def __post_init__(self) -> None:
         """Refuse keys that would sign nothing."""
         if self.largest < 1:
-            raise ValueError(f"the largest body has at least 1 byte, got {self.largest!r}. Use {LARGEST_BODY}.")
+            raise ValueError(
+                f"the largest body has at least 1 byte, got {self.largest!r}. Use {LARGEST_BODY}."
+            )
         if not self.signed:
             return
         if not self.keys:

@@ -105,7 +105,7 @@ def caches() -> Mapping[str, Mapping[str, object]]:
 
 def database_mirrors() -> dict[str, str]:
     """Return test mirrors: alias -> alias of the database that it mirrors."""
-    databases: Mapping[str, Mapping[str, Mapping[str, str | None]]] = django_settings.DATABASES
+    databases = cast("Mapping[str, Mapping[str, Mapping[str, str | None]]]", django_settings.DATABASES)
     mirrors = {alias: database.get("TEST", {}).get("MIRROR") for alias, database in databases.items()}
     return {alias: mirror for alias, mirror in mirrors.items() if mirror}
 
@@ -125,7 +125,9 @@ def seconds(name: str, value: object, *, longest: float = LONGEST_TIMEOUT) -> fl
         return longest
     total = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(total, bool) or not isinstance(total, int | float):
-        raise ValueError(f"{name} must be a number of seconds or a timedelta, got {value!r}. Use 300.")
+        raise ValueError(  # noqa: TRY004 - callers handle one kind of error
+            f"{name} must be a number of seconds or a timedelta, got {value!r}. Use 300."
+        )
     if not 0 <= total <= longest:
         raise ValueError(
             f"{name} must be between 0 and {longest:.0f} seconds, got {value!r}. "
@@ -213,16 +215,20 @@ def _replicas(name: str, value: object) -> dict[str, str]:
         for alias in (replica, primary):
             if alias not in django_settings.DATABASES:
                 known = ", ".join(sorted(django_settings.DATABASES))
-                raise ImproperlyConfigured(f"{name} names the database {alias!r}, which is not in DATABASES: {known}.")
+                raise ImproperlyConfigured(
+                    f"{name} names the database {alias!r}, which is not in DATABASES: {known}."
+                )
         if primary in replicas:
-            raise ImproperlyConfigured(f'{name}["{replica}"] is {primary!r}, itself a replica. Name the primary.')
+            raise ImproperlyConfigured(
+                f'{name}["{replica}"] is {primary!r}, itself a replica. Name the primary.'
+            )
     return replicas
 
 
 def _choice(name: str, value: object) -> OnOutage:
-    if value not in ("refuse", "proceed"):
+    if value != "refuse" and value != "proceed":  # noqa: PLR1714 - this form narrows the type
         raise ImproperlyConfigured(f'{name} must be "refuse" or "proceed", got {value!r}.')
-    return cast("OnOutage", value)
+    return value
 
 
 def _callable(name: str, value: object) -> Callable[[], str] | None:
@@ -231,7 +237,9 @@ def _callable(name: str, value: object) -> Callable[[], str] | None:
     try:
         found = import_string(_text(name, value))
     except ImportError as error:
-        raise ImproperlyConfigured(f"{name} must be a function or its dotted path, got {value!r}: {error}") from error
+        raise ImproperlyConfigured(
+            f"{name} must be a function or its dotted path, got {value!r}: {error}"
+        ) from error
     return cast("Callable[[], str]", found)
 
 

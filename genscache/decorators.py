@@ -15,10 +15,11 @@ from asgiref.sync import markcoroutinefunction
 from django.db import models
 
 from genscache import conf
-from genscache.answers import Raised, Reader
+from genscache.answers import Reader
 from genscache.dependencies import ModelClass, ObjectRef, resolve_model
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
+from genscache.filling import Compute, Job, Raised
 from genscache.functions import Identity, Options
 from genscache.guards import bypassing
 from genscache.invalidation import aannounce, announce
@@ -33,7 +34,7 @@ class _Cached(Generic[P]):
     """What cached functions of both kinds have."""
 
     def __init__(self, function: Callable[P, object], options: Options) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(cast("Callable[P, object]", self), function)
         self._function = function
         self._identity = Identity(function, options)
 
@@ -76,7 +77,17 @@ class _Cached(Generic[P]):
 
     def __get__(self, instance: object, owner: type | None = None) -> Self | MethodType:
         """Bind to an instance, as a function does: the instance becomes the first argument."""
-        return self if instance is None else MethodType(self, instance)
+        return self if instance is None else MethodType(cast("Callable[..., object]", self), instance)
+
+    def _job(self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]) -> Job:
+        timeout = self._identity.options.timeout
+        return Job(
+            engine,
+            self._identity,
+            self._identity.call(engine, args, kwargs),
+            Compute(functools.partial(self._function, *args, **kwargs)),  # type: ignore[arg-type]  # they come from P
+            round((engine.settings.timeout if timeout is None else timeout) * 1000),
+        )
 
     def _call_namespace(
         self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]
@@ -99,9 +110,7 @@ class CachedFunction(_Cached[P], Generic[P, R]):
 
     def _answer(self, args: tuple[object, ...], kwargs: dict[str, object], *, fresh: bool) -> R:
         engine = current_engine()
-        call = self._identity.call(engine, args, kwargs)
-        compute = functools.partial(self._function, *args, **kwargs)  # type: ignore[arg-type]  # they come from P
-        reader = Reader(engine, self._identity, call, compute, engine.flights.join)
+        reader = Reader(self._job(engine, args, kwargs), engine.flights.join)
         return cast("R", _unwrapped(engine.run(reader.answer(fresh=fresh))))
 
 
@@ -124,9 +133,7 @@ class AsyncCachedFunction(_Cached[P], Generic[P, R]):
 
     async def _answer(self, args: tuple[object, ...], kwargs: dict[str, object], *, fresh: bool) -> R:
         engine = current_engine()
-        call = self._identity.call(engine, args, kwargs)
-        compute = functools.partial(self._function, *args, **kwargs)  # type: ignore[arg-type]  # they come from P
-        reader = Reader(engine, self._identity, call, compute, engine.async_flights.join)
+        reader = Reader(self._job(engine, args, kwargs), engine.async_flights.join)
         return cast("R", _unwrapped(await engine.arun(reader.answer(fresh=fresh))))
 
 
@@ -134,7 +141,9 @@ class Decorator(Protocol):
     """What ``cached(...)`` returns."""
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[object, object, R]], /) -> AsyncCachedFunction[P, R]: ...
+    def __call__(
+        self, function: Callable[P, Coroutine[object, object, R]], /
+    ) -> AsyncCachedFunction[P, R]: ...
 
     @overload
     def __call__(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...
@@ -151,7 +160,7 @@ def cached(function: FunctionType, /) -> CachedFunction[..., object]: ...
 @overload
 def cached(
     *dependencies: ModelClass | ObjectRef | models.Model | str,
-    timeout: float | timedelta | None | Missing = ...,
+    timeout: float | timedelta | Missing | None = ...,
     depends_on: Callable[..., Iterable[ModelClass | ObjectRef | models.Model | str]] | None = ...,
     key: Callable[..., object] | None = ...,
     lock: bool = ...,
@@ -160,7 +169,7 @@ def cached(
 
 def cached(
     *dependencies: object,
-    timeout: float | timedelta | None | Missing = MISSING,
+    timeout: float | timedelta | Missing | None = MISSING,
     depends_on: Callable[..., Iterable[object]] | None = None,
     key: Callable[..., object] | None = None,
     lock: bool = False,
@@ -198,7 +207,9 @@ def cached(
         if not callable(function) or isinstance(function, type):
             raise TypeError(f"@cached decorates functions, got {function!r}.")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(f"{function.__qualname__}() is a generator; its result can be read once. Return a list.")
+            raise TypeError(
+                f"{function.__qualname__}() is a generator; its result can be read once. Return a list."
+            )
         if inspect.iscoroutinefunction(function):
             return AsyncCachedFunction(function, options)
         return CachedFunction(function, options)
@@ -212,7 +223,7 @@ class bypass(ContextDecorator):  # noqa: N801 - used as a function
     def __init__(self) -> None:
         self._tokens: list[Token[bool]] = []
 
-    def __enter__(self) -> bypass:
+    def __enter__(self) -> Self:
         """Begin to bypass."""
         self._tokens.append(bypassing.set(True))
         return self
@@ -223,7 +234,7 @@ class bypass(ContextDecorator):  # noqa: N801 - used as a function
         """Do what was done before."""
         bypassing.reset(self._tokens.pop())
 
-    async def __aenter__(self) -> bypass:
+    async def __aenter__(self) -> Self:
         """Begin to bypass in a coroutine."""
         return self.__enter__()
 

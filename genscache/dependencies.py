@@ -79,7 +79,7 @@ def named(name: object) -> Namespace:
         InvalidNamespace: It is no text, empty, or has the form of a model's label.
     """
     if not isinstance(name, str) or not name:
-        raise InvalidNamespace(f"{name!r} is not a name. Pass a text such as \"prices\".")
+        raise InvalidNamespace(f'{name!r} is not a name. Pass a text such as "prices".')
     if _LABEL.fullmatch(name):
         raise InvalidNamespace(
             f"{name!r} has the form of a model's label. Use invalidate_model({name!r}), or a name without a dot."
@@ -111,7 +111,13 @@ def untracked(catalog: Catalog, dependencies: Iterable[object]) -> str:
     for each in dependencies:
         if isinstance(each, str) and not _LABEL.fullmatch(each):
             continue
-        model = each.model if isinstance(each, ObjectRef) else type(each) if isinstance(each, models.Model) else each
+        model = (
+            each.model
+            if isinstance(each, ObjectRef)
+            else type(each)
+            if isinstance(each, models.Model)
+            else each
+        )
         for table in catalog.chain(resolve_model(model)):
             if not catalog.is_tracked(table):
                 return f'it depends on "{table}", which is untracked (GENSCACHE["UNTRACKED"])'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterable
 from typing import TypeVar, cast
 
@@ -14,12 +15,13 @@ from genscache import conf
 from genscache.codec import Codec
 from genscache.codec import Serializer as PayloadSerializer
 from genscache.conf import Settings
-from genscache.events import Hub
+from genscache.events import Hub, Trouble
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.flights import AsyncFlights, Flights
 from genscache.keys import SITE, KeySpace, Namespace
 from genscache.namespaces import Catalog
 from genscache.protocol.memory import Memory, Recent
+from genscache.protocol.read import Question
 from genscache.protocol.steps import Steps, arun, run
 from genscache.stores.base import AsyncStore, Store
 from genscache.stores.opening import default_url, open_stores
@@ -47,12 +49,14 @@ class Engine:
         self.codec = _codec(settings, self.catalog)
         self._store = store
         self._async_store = async_store
+        self._opening = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
         """Drop what this process remembers of reads under way: after a fork they are the parent's."""
         self.memory = Memory()
-        self.dependencies: Recent[tuple[Namespace, ...]] = Recent(20_000)
+        self.dependencies: Recent[str, tuple[Namespace, ...]] = Recent(20_000)
+        self.questions: Recent[bytes, tuple[tuple[Namespace, ...], Question]] = Recent(20_000)
         self.flights = Flights()
         self.async_flights = AsyncFlights()
         self.unsettled = Unsettled()
@@ -109,16 +113,20 @@ class Engine:
 
     def trouble(self, error: StoreError, doing: str) -> None:
         """Log and count an error of the store that was lived with."""
-        kind = "store unavailable" if isinstance(error, StoreUnavailable) else "store error"
-        self.hub.survived(cast("conf.Trouble", kind), f"{doing}: {error}")
+        kind: Trouble = "store unavailable" if isinstance(error, StoreUnavailable) else "store error"
+        self.hub.survived(kind, f"{doing}: {error}")
 
     def _open(self) -> None:
-        try:
-            pair = open_stores(self.url, prefix=self.settings.prefix)
-        except ValueError as error:
-            raise ImproperlyConfigured(f'GENSCACHE["STORE"]: {error}') from error
-        self._store = self._store or pair.sync
-        self._async_store = self._async_store or pair.asynchronous
+        # Two threads with a memory store each would not hear of one another's writes.
+        with self._opening:
+            if self._store is not None and self._async_store is not None:
+                return
+            try:
+                pair = open_stores(self.url, prefix=self.settings.prefix)
+            except ValueError as error:
+                raise ImproperlyConfigured(f'GENSCACHE["STORE"]: {error}') from error
+            self._async_store = self._async_store or pair.asynchronous
+            self._store = self._store or pair.sync
 
 
 def every_entry() -> tuple[Namespace, ...]:
@@ -158,7 +166,9 @@ def _serializer(path: str) -> PayloadSerializer:
     try:
         found = import_string(path)
     except ImportError as error:
-        raise ImproperlyConfigured(f'GENSCACHE["SERIALIZER"] = {path!r} cannot be imported: {error}') from error
+        raise ImproperlyConfigured(
+            f'GENSCACHE["SERIALIZER"] = {path!r} cannot be imported: {error}'
+        ) from error
     if not callable(getattr(found, "dumps", None)) or not callable(getattr(found, "loads", None)):
         raise ImproperlyConfigured(f'GENSCACHE["SERIALIZER"] = {path!r} has no dumps() and loads().')
     return cast("PayloadSerializer", found)

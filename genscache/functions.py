@@ -92,11 +92,19 @@ class Identity:
             untracked(engine.catalog, dependencies),
         )
 
-    def question(self, engine: Engine, call: Call, namespaces: Iterable[Namespace]) -> Question:
+    def question(self, engine: Engine, call: Call, namespaces: tuple[Namespace, ...]) -> Question:
         """Return what is asked of the store for a call that depends on ``namespaces``.
 
         The names are part of the fingerprint: what was found to depend on other tables is another entry.
         """
+        known = engine.questions.get(call.identity)
+        if known is not None and known[0] == namespaces:
+            return known[1]
+        question = self._question(engine, call, namespaces)
+        engine.questions.put(call.identity, (namespaces, question))
+        return question
+
+    def _question(self, engine: Engine, call: Call, namespaces: tuple[Namespace, ...]) -> Question:
         ordered = sorted(set(namespaces))
         names = encode(tuple((each.kind.value, each.owner, each.detail) for each in ordered))
         return Question(

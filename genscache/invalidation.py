@@ -13,7 +13,7 @@ from contextvars import Token
 from functools import wraps
 from inspect import iscoroutinefunction
 from types import TracebackType
-from typing import ParamSpec, TypeVar, cast, overload
+from typing import ParamSpec, Self, TypeVar, cast, overload
 
 from django.db import models
 
@@ -130,7 +130,7 @@ class BatchInvalidations(AbstractContextManager["BatchInvalidations"]):
         self._batch: Batch | None = None
         self._token: Token[Batch | None] | None = None
 
-    def __enter__(self) -> BatchInvalidations:
+    def __enter__(self) -> Self:
         """Open a batch, or join the one that is open."""
         if current_batch.get() is None:
             self._batch = Batch(current_engine())
@@ -146,7 +146,7 @@ class BatchInvalidations(AbstractContextManager["BatchInvalidations"]):
             failed = deliver(batch.engine, steps, bump)
             insist(batch.engine, failed if error is None else None)
 
-    async def __aenter__(self) -> BatchInvalidations:
+    async def __aenter__(self) -> Self:
         """Open a batch in a coroutine."""
         return self.__enter__()
 

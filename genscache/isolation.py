@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from genscache.engine import Engine
 from genscache.exceptions import StoreError
 from genscache.stores.base import ReadClock
-from genscache.transactions import Transaction
+from genscache.transactions import Transaction, driver_error
 from genscache.types import NO_GENERATION
 
 STATEMENT_LEVELS = ("read committed", "read uncommitted")
@@ -62,7 +62,7 @@ def _postgresql_level(connection: BaseDatabaseWrapper, state: Transaction) -> st
         with connection.connection.cursor() as cursor:
             cursor.execute("SHOW transaction_isolation")
             level = str(cursor.fetchone()[0])
-    except (DatabaseError, connection.Database.Error):
+    except (DatabaseError, driver_error(connection)):
         return level
     if not state.isolation_changed:
         state.isolation = level

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import cast
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -69,7 +70,10 @@ class Catalog:
 
     def homes(self, model: type[models.Model]) -> tuple[str, ...]:
         """Return the primaries on which the routers allow the model to live."""
-        return tuple(alias for alias in self.primaries if router.allow_migrate_model(alias, model)) or self.primaries
+        return (
+            tuple(alias for alias in self.primaries if router.allow_migrate_model(alias, model))
+            or self.primaries
+        )
 
     # -- tables
 
@@ -100,7 +104,9 @@ class Catalog:
         if table in self._declared or (known is not None and known.managed):
             return ""
         what = "the table of an unmanaged model" if known else "no table of an installed model"
-        return f'it reads "{table}", {what}: if it is a view, say in GENSCACHE["DERIVED"] what it derives from'
+        return (
+            f'it reads "{table}", {what}: if it is a view, say in GENSCACHE["DERIVED"] what it derives from'
+        )
 
     def chain(self, model: type[models.Model]) -> tuple[str, ...]:
         """Return the tables in which one object of ``model`` has its row: its own and its parents'."""
@@ -140,7 +146,9 @@ class Catalog:
     def models_of(self, database: str, tables: Iterable[str], *, deleting: bool = True) -> set[Namespace]:
         """Return the ``model`` namespaces that a write of unknown rows of ``tables`` bumps."""
         alias = self.primary(database)
-        return {table_namespace(Kind.MODEL, alias, table) for table in self.reached(tables, deleting=deleting)}
+        return {
+            table_namespace(Kind.MODEL, alias, table) for table in self.reached(tables, deleting=deleting)
+        }
 
     def everywhere(self, tables: Iterable[str]) -> set[Namespace]:
         """Return ``models_of`` for every primary database."""
@@ -153,13 +161,17 @@ class Catalog:
         """Return the namespaces that any read of ``tables`` on one database depends on."""
         alias = self.primary(database)
         return tuple(
-            table_namespace(kind, alias, table) for table in sorted(tables) for kind in (Kind.MODEL, Kind.ROWS)
+            table_namespace(kind, alias, table)
+            for table in sorted(tables)
+            for kind in (Kind.MODEL, Kind.ROWS)
         )
 
     def reading_model(self, model: type[models.Model]) -> tuple[Namespace, ...]:
         """Return the namespaces that a read of any rows of ``model`` depends on, wherever it lives."""
         return tuple(
-            namespace for alias in self.homes(model) for namespace in self.reading_tables(alias, self.chain(model))
+            namespace
+            for alias in self.homes(model)
+            for namespace in self.reading_tables(alias, self.chain(model))
         )
 
     def reading_object(self, model: type[models.Model], pk: object) -> tuple[Namespace, ...]:
@@ -182,7 +194,9 @@ class Catalog:
                 namespaces |= self.row(alias, table, [text])
         return namespaces
 
-    def row(self, database: str, table: str, pks: Iterable[str | None], *, deleting: bool = True) -> set[Namespace]:
+    def row(
+        self, database: str, table: str, pks: Iterable[str | None], *, deleting: bool = True
+    ) -> set[Namespace]:
         """Return what a write of known rows bumps; a ``None`` among ``pks`` means that a row is not known."""
         pks = tuple(pks)
         alias = self.primary(database)
@@ -192,7 +206,9 @@ class Catalog:
         namespaces = {table_namespace(Kind.MODEL, alias, other) for other in others}
         if self.is_tracked(table):
             namespaces.add(table_namespace(Kind.ROWS, alias, table))
-            namespaces |= {table_namespace(Kind.OBJECT, alias, table, text) for text in pks if text is not None}
+            namespaces |= {
+                table_namespace(Kind.OBJECT, alias, table, text) for text in pks if text is not None
+            }
         return namespaces
 
     # -- primary keys
@@ -211,7 +227,9 @@ class Catalog:
                 f"{value!r} cannot be a primary key of {model._meta.label}, a {type(field).__name__}. Pass its pk."
             ) from error
         if converted is None:
-            raise InvalidNamespace(f"{model._meta.label} has no object with the primary key None. Save it first.")
+            raise InvalidNamespace(
+                f"{model._meta.label} has no object with the primary key None. Save it first."
+            )
         return str(converted)
 
     def exact_pk(self, table: str, value: object) -> str | None:
@@ -281,7 +299,9 @@ class Catalog:
     @cached_property
     def _procedures(self) -> dict[str, tuple[str, ...]]:
         return {
-            name.removesuffix("()").casefold(): tuple(table for each in sources for table in self._named(each))
+            name.removesuffix("()").casefold(): tuple(
+                table for each in sources for table in self._named(each)
+            )
             for name, sources in self._settings.derived.items()
             if name.endswith("()")
         }
@@ -307,7 +327,9 @@ class Catalog:
                 edges.setdefault(source, set()).add(view)
         for model in apps.get_models(include_auto_created=True):
             if model._meta.auto_created:
-                ends = {fold(f.remote_field.model._meta.db_table) for f in model._meta.fields if f.remote_field}
+                ends = {
+                    fold(f.remote_field.model._meta.db_table) for f in model._meta.fields if f.remote_field
+                }
                 edges.setdefault(fold(model._meta.db_table), set()).update(ends)
         return edges
 
@@ -339,7 +361,7 @@ def _same_pk(model: type[models.Model]) -> Iterator[type[models.Model]]:
         yield model
         meta = model._meta
         if meta.proxy:
-            model = meta.concrete_model
+            model = cast("type[models.Model]", meta.concrete_model)
             continue
         linked = [parent for parent, link in meta.parents.items() if link is not None and link is meta.pk]
         if not linked:

@@ -19,6 +19,8 @@ from genscache.unpickling import (
     REVIVED_NAMES,
     REVIVED_TYPES,
     class_path,
+    find_loaded,
+    fits,
     is_allowed,
     revive,
 )
@@ -64,7 +66,8 @@ class RecordingPickler(pickle.Pickler):
             # A queryset, for one, holds its model without holding an instance. The metaclass itself is not noted,
             # so that the next class of its kind is looked at, too.
             found = cast("type", value)
-            self._seen[found] = self._describe(found)
+            if found not in self._seen:
+                self._seen[found] = self._describe(found)
         else:
             self._seen[kind] = self._describe(kind)
 
@@ -100,10 +103,12 @@ class RestrictedPickler(RecordingPickler):
             raise pickle.PicklingError(
                 f"{name[0]}.{name[1]} is a class or a function; unsigned entries hold values"
             )
-        path = class_path(kind)
-        model = self._seen.get(kind) is not None
+        return self._revivable(kind, value, usual)
+
+    def _revivable(self, kind: type, value: object, usual: Reduced) -> Reduced:
+        path, model = class_path(kind), self._seen.get(kind) is not None
         if not model and kind not in REVIVED_TYPES and path not in REVIVED_NAMES:
-            self._refuse_unlisted(path)
+            self._refuse_unlisted(kind, path)
         function, args, *rest = _reduce(value)
         if (
             model
@@ -111,17 +116,25 @@ class RestrictedPickler(RecordingPickler):
         ):
             return usual
         if function is copyreg.__newobj__ and args[0] is kind:  # type: ignore[attr-defined]  # not in typeshed
-            return (revive, (path, "new", *args[1:]), *rest)
-        if function is kind:
-            return (revive, (path, "call", *args), *rest)
-        raise pickle.PicklingError(f"{path} is pickled by {function!r}, which unsigned entries may not call")
+            how, args = "new", args[1:]
+        elif function is kind and not model:
+            how = "call"
+        else:
+            raise pickle.PicklingError(
+                f"{path} is pickled by {function!r}, which unsigned entries may not call"
+            )
+        if not fits(path, args):
+            raise pickle.PicklingError(f"{path} with {args!r:.80} is more than unsigned entries may hold")
+        return (revive, (path, how, *args), *rest)
 
-    def _refuse_unlisted(self, path: str) -> None:
+    def _refuse_unlisted(self, kind: type, path: str) -> None:
+        name = path.replace(":", ".")
         if not is_allowed(path, self._allowed):
-            name = path.replace(":", ".")
             raise pickle.PicklingError(
                 f'{name} is not on the list; add "{name}" to GENSCACHE["ALLOWED_CLASSES"]'
             )
+        if find_loaded(path) is not kind:
+            raise pickle.PicklingError(f"{name} cannot be found under that name")
 
 
 def _reduce(value: object) -> Reduced:

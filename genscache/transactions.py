@@ -141,3 +141,8 @@ def driver_in_transaction(connection: BaseDatabaseWrapper) -> bool:
             return bool(driver.info.transaction_status)
         case _:
             return False
+
+
+def driver_error(connection: BaseDatabaseWrapper) -> type[Exception]:
+    """Return the base class of the driver's own errors, which Django does not wrap outside its cursors."""
+    return cast("type[Exception]", connection.Database.Error)  # type: ignore[attr-defined]  # each backend has it

@@ -14,7 +14,7 @@ import io
 import pickle
 import sys
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 from genscache.opcodes import check_opcodes
 
 PLAIN_TYPES: Final[frozenset[type]] = frozenset(
-    {complex, range, slice, date, datetime, time, timedelta, timezone, Decimal}
+    {complex, range, date, datetime, time, timedelta, timezone, Decimal}
 )
 """Types that a pickle may name and call: written in C, immutable, and cheap whatever they are called with."""
 
@@ -36,6 +36,8 @@ REVIVED_TYPES: Final[Mapping[type, tuple[type, ...]]] = MappingProxyType(
     {
         # Only from ints: Fraction("1e999999999") computes the power.
         Fraction: (int,),
+        # Never of slices: from Python 3.12 on they can be hashed, and nested ones would take for ever.
+        slice: (int, NoneType),
         UUID: (),
         ZoneInfo: (str,),
         # Never from a range or another iterator: a few bytes would fill the memory.
@@ -98,6 +100,13 @@ def is_allowed(path: str, allowed: frozenset[str]) -> bool:
     return f"{module}.{qualname}" in allowed or f"{module}.*" in allowed
 
 
+def fits(path: str, args: Iterable[object]) -> bool:
+    """Tell whether a class may be revived from ``args``; one of the project's own list from anything."""
+    kind = _REVIVED_PATHS.get(path)
+    types = REVIVED_NAMES.get(path) if kind is None else REVIVED_TYPES[kind]
+    return types is None or all(type(arg) in types for arg in args)
+
+
 def revive(path: str, how: str, *args: object) -> object:
     """Stand, in an unsigned pickle, for the function that makes an instance of a listed class."""
     raise ForbiddenClass(
@@ -138,28 +147,25 @@ class RestrictedUnpickler(pickle.Unpickler):
             raise ForbiddenClass(f"{module}.{name} is not on the list") from None
 
     def _revive(self, path: str, how: str, *args: object) -> object:
-        kind = self._class_at(path, args)
-        if how == "call":
-            return kind(*args)
-        # The class comes from a list, and what it inherits from is its own affair.
-        return kind.__new__(kind, *args)
-
-    def _class_at(self, path: str, args: tuple[object, ...]) -> type:
         if type(path) is not str:
             raise ForbiddenClass(f"a class must be named by a text, got {type(path).__qualname__}")
         if path in self._models:
-            return self._models[path]
+            # Not by a call, which would send the model's signals.
+            return self._models[path].__new__(self._models[path], *args)
+        kind = self._class_at(path)
+        if not fits(path, args):
+            raise ForbiddenClass(f"{path} may not be called with {args!r:.80}")
+        return kind(*args) if how == "call" else kind.__new__(kind, *args)
+
+    def _class_at(self, path: str) -> type:
         kind = _REVIVED_PATHS.get(path)
-        types = REVIVED_TYPES[kind] if kind is not None else REVIVED_NAMES.get(path)
-        if types is None:
-            if not is_allowed(path, self._allowed):
-                raise ForbiddenClass(f"{path} is not on the list")
-        elif not all(type(arg) in types for arg in args):
-            raise ForbiddenClass(f"{path} is called with {args!r:.80}")
-        if kind is None:
-            # Only a module that is on the list, so that a pickle cannot have any other imported.
-            importlib.import_module(path.partition(":")[0])
-            kind = find_loaded(path)
+        if kind is not None:
+            return kind
+        if path not in REVIVED_NAMES and not is_allowed(path, self._allowed):
+            raise ForbiddenClass(f"{path} is not on the list")
+        # Only a module that is on the list, so that a pickle cannot have any other imported.
+        importlib.import_module(path.partition(":")[0])
+        kind = find_loaded(path)
         if kind is None:
             raise ForbiddenClass(f"{path} is no class")
         return kind

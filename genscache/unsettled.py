@@ -32,10 +32,17 @@ class Unsettled:
 
     def due(self) -> Mapping[str, int]:
         """Return what to deliver now, nothing if the last attempt was a moment ago."""
+        if not self._owed:
+            return {}
         with self._lock:
-            if not self._owed or time.monotonic() < self._next:
+            if time.monotonic() < self._next:
                 return {}
             self._next = time.monotonic() + RETRY_AFTER
+            return dict(self._owed)
+
+    def all(self) -> Mapping[str, int]:
+        """Return everything that is owed."""
+        with self._lock:
             return dict(self._owed)
 
     def delivered(self, attempt: Mapping[str, int]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from contextvars import ContextVar
 
 from genscache.engine import Engine
-from genscache.events import Invalidated
+from genscache.events import Invalidated, logger
 from genscache.exceptions import StoreError, StoreUnavailable, WriteRefused
 from genscache.keys import SITE, Kind, Namespace
 from genscache.protocol import write
@@ -115,7 +115,9 @@ class Batch:
         """Return which of ``counters`` are not leased yet, or not for long enough, in seconds."""
         now = time.monotonic()
         with self._lock:
-            return tuple(each for each in counters if now - self._leases.get(each, -renew_after) >= renew_after)
+            return tuple(
+                each for each in counters if now - self._leases.get(each, -renew_after) >= renew_after
+            )
 
     def leased(self, counters: Iterable[str]) -> None:
         """Remember leases that the batch's token holds."""
@@ -196,30 +198,21 @@ async def adeliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) ->
     return None
 
 
-def settle_debts(engine: Engine) -> bool:
-    """Try to deliver what is owed; return whether nothing is owed any more."""
-    attempt = engine.unsettled.due()
-    if attempt:
-        try:
-            engine.run(write.bump(tuple(attempt)))
-        except StoreError as error:
-            engine.trouble(error, f"{len(attempt)} bumps are still owed")
-        else:
-            engine.unsettled.delivered(attempt)
-    return not engine.unsettled
-
-
-async def asettle_debts(engine: Engine) -> bool:
-    """Try to deliver what is owed, from a coroutine."""
-    attempt = engine.unsettled.due()
-    if attempt:
-        try:
-            await engine.arun(write.bump(tuple(attempt)))
-        except StoreError as error:
-            engine.trouble(error, f"{len(attempt)} bumps are still owed")
-        else:
-            engine.unsettled.delivered(attempt)
-    return not engine.unsettled
+def say_farewell(engine: Engine) -> None:
+    """Try once more to deliver what is owed before the process ends, and log what is lost with it."""
+    attempt = engine.unsettled.all()
+    try:
+        engine.run(write.bump(tuple(attempt)))
+    except StoreError as error:
+        logger.error(
+            "The process ends and owes the store %d bumps, so stale entries may be served until they expire: %s. "
+            "Call invalidate_all() when the store is back. Owed: %s",
+            len(attempt),
+            error,
+            ", ".join(attempt),
+        )
+    else:
+        engine.unsettled.delivered(attempt)
 
 
 def coarsened(namespaces: Iterable[Namespace]) -> set[Namespace]:
@@ -243,7 +236,8 @@ def coarsened(namespaces: Iterable[Namespace]) -> set[Namespace]:
 def as_models(namespaces: Iterable[Namespace]) -> set[Namespace]:
     """Return the models that the tables among ``namespaces`` belong to; a batch leases these once."""
     return coarsened(
-        Namespace(Kind.MODEL, each.owner) if _WIDER.get(each.kind) is Kind.MODEL else each for each in namespaces
+        Namespace(Kind.MODEL, each.owner) if _WIDER.get(each.kind) is Kind.MODEL else each
+        for each in namespaces
     )
 
 

@@ -1,3 +1,5 @@
+"""The keys of namespaces, entries, locks and hints."""
+
 from __future__ import annotations
 
 import subprocess
@@ -123,12 +125,13 @@ def test_namespaces_have_one_order() -> None:
         SITE,
         *(Namespace(kind, owner, detail) for kind in Kind for owner in "ba" for detail in ("", "1")),
     ]
-    assert sorted(namespaces) == sorted(reversed(namespaces))
+    backwards = list(reversed(namespaces))
+    assert sorted(namespaces) == sorted(backwards)
     assert len({hash(each) for each in set(namespaces)}) > len(Kind)
 
 
 def test_a_digest_is_the_same_in_every_process() -> None:
-    assert digest(b"") == "34zfiu7hpysr7ijryxx4cheo6r5x5orn" or len(digest(b"")) == 32
+    assert digest(b"") == "gncvesv7no7bqckesisllfzmif4qw3hs"
     code = "from genscache.keys import digest; print(digest(b'abc'))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == digest(b"abc")

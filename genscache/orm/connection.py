@@ -104,8 +104,10 @@ class _Settling(BaseDatabaseWrapper):
         super().close()
         _reset(self)
 
-    def set_autocommit(
-        self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False
+    def set_autocommit(  # the signature is Django's
+        self,
+        autocommit: bool,  # noqa: FBT001
+        force_begin_transaction_with_broken_autocommit: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         """Switch autocommit; switching it on may commit what is pending, as MySQL does."""
         state = state_of(self)
@@ -138,7 +140,7 @@ class _Settling(BaseDatabaseWrapper):
         """Roll back to a savepoint and forget what was written inside it."""
         super().savepoint_rollback(sid)
         state = state_of(self)
-        if state is not None and self._savepoint_allowed():
+        if state is not None and self.in_atomic_block and self.features.uses_savepoints:
             state.savepoint_rollback(sid)
 
     def savepoint_commit(self, sid: str) -> None:

@@ -6,7 +6,7 @@ connection read then is old, however young the generations are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
@@ -22,13 +22,13 @@ class WatchedCursor(SQLiteCursorWrapper):
 
     unfinished = False
 
-    def execute(self, query: str, params: Sequence[object] | dict[str, object] | None = None) -> sqlite3.Cursor:
+    def execute(self, query: str, params: Iterable[Any] | None = None) -> Any:  # type: ignore[override]  # noqa: ANN401 - the cursor itself
         """Execute; a statement that returns rows is unfinished from now on."""
         result = super().execute(query, params)
         self.unfinished = self.description is not None
         return result
 
-    def executemany(self, query: str, param_list: Iterable[Sequence[object]]) -> sqlite3.Cursor:
+    def executemany(self, query: str, param_list: Iterable[Iterable[Any]]) -> Any:  # type: ignore[override]  # noqa: ANN401 - the cursor itself
         """Execute many; never leaves rows."""
         self.unfinished = False
         return super().executemany(query, param_list)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from genscache.orm.clauses import Walk, is_name, relations
+from genscache.orm.clauses import Walk
+from genscache.orm.frames import is_name, relations
 from genscache.orm.statement import Relation, Statement, StatementKind
 from genscache.orm.tokens import Tokens
 
 _HOLDERS: Final = frozenset({"TABLE", "VIEW", "SEQUENCE"})
 _OBJECTS: Final = _HOLDERS | {
-    "INDEX", "TRIGGER", "FUNCTION", "PROCEDURE", "EVENT", "RULE", "SCHEMA", "DATABASE", "ROLE", "USER", "TYPE", "DOMAIN",
-    "EXTENSION", "POLICY", "PACKAGE", "SERVER", "SESSION", "SYSTEM", "OWNED", "AGGREGATE", "OPERATOR", "CAST", "LANGUAGE",
+    "INDEX", "TRIGGER", "FUNCTION", "PROCEDURE", "EVENT", "RULE", "SCHEMA", "DATABASE", "ROLE", "USER", "TYPE",
+    "DOMAIN", "EXTENSION", "POLICY", "PACKAGE", "SERVER", "SESSION", "SYSTEM", "OWNED", "AGGREGATE", "OPERATOR",
+    "CAST", "LANGUAGE",
 }  # fmt: skip
 _BEFORE_NAME: Final = frozenset({"IF", "NOT", "EXISTS", "CONCURRENTLY", "ONLY"})
 _SETTINGS: Final = frozenset({"SESSION", "SYSTEM", "ROLE", "USER", "DATABASE"})

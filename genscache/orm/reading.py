@@ -38,9 +38,7 @@ def before_read(
         _discover(engine, state, recording, tables, namespaces)
 
 
-def _unfit(
-    engine: Engine, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement
-) -> str:
+def _unfit(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement) -> str:
     """Say why no result of this query may be stored."""
     if statement.locking:
         return LOCKING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,29 +32,31 @@ class Effect:
     born: Table | None = None
 
 
+_ONE_CALL = re.compile(r"\s*(?:CALL|EXEC)\s[^;]*;?\s*", re.IGNORECASE)
+
 NOTHING = Effect(frozenset(), frozenset())
 EVERYTHING = Effect(frozenset({SITE}), frozenset({SITE}))
 
 
-def effect(catalog: Catalog, database: str, statement: Statement, params: Params, *, many: bool) -> Effect:
+def effect(catalog: Catalog, database: str, statement: Statement, sql: str, params: Params) -> Effect:
     """Return what running ``statement`` with ``params`` writes on a database alias.
 
     Args:
         catalog: What the models say of tables.
         database: The alias.
         statement: The scanned text.
-        params: The parameters as they are handed to the driver.
-        many: The statement runs once for each of several parameter lists.
+        sql: The text itself.
+        params: The parameters as they are handed to the driver; ``None`` where there are several lists of them.
     """
     namespaces = _called(catalog, database, statement.functions)
     if statement.kind is StatementKind.UNKNOWN:
-        declared = _declared(catalog, database, statement)
+        declared = _declared(catalog, database, statement) if _ONE_CALL.fullmatch(sql) else None
         if declared is None:
             return EVERYTHING
         namespaces |= declared
     elif statement.kind is not StatementKind.WRITE:
         return Effect(namespaces, namespaces) if namespaces else NOTHING
-    rows = None if many else _rows(catalog, database, statement, params)
+    rows = _rows(catalog, database, statement, params)
     if rows is None:
         tables = (fold(relation.name) for relation in statement.writes)
         written = catalog.models_of(database, tables)
@@ -80,9 +83,9 @@ def _called(catalog: Catalog, database: str, functions: Iterable[str]) -> frozen
 def _declared(catalog: Catalog, database: str, statement: Statement) -> frozenset[Namespace] | None:
     """Return what a text that may write anything is declared to write, ``None`` where it is not all declared.
 
-    Only a text that is nothing but CALLs says by its procedures what it does.
+    Only a text that is nothing but one CALL says by its procedure what it does.
     """
-    if not statement.procedures or not statement.only_calls:
+    if not statement.procedures:
         return None
     found: set[Namespace] = set(catalog.models_of(database, (fold(each.name) for each in statement.writes)))
     for name in statement.procedures:
@@ -120,7 +123,6 @@ def _rows(catalog: Catalog, database: str, statement: Statement, params: Params)
             return Effect(known, known)
         case InsertOne():
             return _insert(catalog, database, table, shape, params)
-    return None
 
 
 def _insert(

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from genscache.orm.clauses import Found, Walk, is_name, relations
+from genscache.orm.clauses import Walk
 from genscache.orm.definitions import alter, create, drop, rename, truncate
+from genscache.orm.frames import Found, is_name, relations
+from genscache.orm.settings import configured, session, set_, use
 from genscache.orm.statement import Relation, Statement, StatementKind
 from genscache.orm.tokens import Tokens
 
@@ -23,8 +25,6 @@ _EXPLAIN_OPTIONS: Final = frozenset({
     "ANALYZE", "ANALYSE", "VERBOSE", "COSTS", "SETTINGS", "GENERIC_PLAN", "BUFFERS", "SERIALIZE", "WAL", "TIMING",
     "SUMMARY", "MEMORY", "FORMAT", "IO",
 })  # fmt: skip
-_SNAPSHOT_WORDS: Final = ("ISOLATION", "TRANSACTION", "SNAPSHOT", "READ_UNCOMMITTED", "JOURNAL_MODE", "LOCKING_MODE")
-_PATH_WORDS: Final = ("SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "CATALOG")
 _UNKNOWN: Final = Statement(kind=StatementKind.UNKNOWN, complete=False)
 _HARMLESS: Final = Statement(kind=StatementKind.HARMLESS)
 
@@ -34,7 +34,7 @@ def one_statement(tokens: Tokens) -> Statement:
     verb = tokens.word(0)
     if verb in _QUERIES or verb == "(":
         statement = from_walk(Walk(tokens.raw, tokens.words).run())
-        return _configured(statement, tokens) if "set_config" in statement.functions else statement
+        return configured(statement, tokens) if "set_config" in statement.functions else statement
     handler = _VERBS.get(verb)
     return handler(tokens) if handler else _other(tokens)
 
@@ -54,15 +54,6 @@ def from_walk(found: Found) -> Statement:
         ddl=found.into,
         complete=not (found.doubt or found.incomplete or kind is StatementKind.UNKNOWN),
     )
-
-
-def _configured(statement: Statement, tokens: Tokens) -> Statement:
-    """Add what ``SELECT set_config(name, ...)`` sets; a name that is not a literal could be any."""
-    names = {tokens.word(at + 2) for at, word in enumerate(tokens.words) if word.rstrip('"').endswith("SET_CONFIG")}
-    literal = all(name.startswith("'") for name in names)
-    isolation = not literal or any(mark in name for name in names for mark in _SNAPSHOT_WORDS)
-    path = not literal or any(mark in name for name in names for mark in _PATH_WORDS)
-    return replace(statement, isolation=isolation, search_path=path)
 
 
 def _other(tokens: Tokens) -> Statement:
@@ -94,39 +85,6 @@ def _rollback(tokens: Tokens) -> Statement:
 def _savepoint(tokens: Tokens) -> Statement:
     """SAVEPOINT and RELEASE."""
     return Statement(kind=StatementKind.SAVEPOINT) if len(tokens.words) > 1 else _UNKNOWN
-
-
-def _set(tokens: Tokens) -> Statement:
-    """SET, RESET and their like: harmless but for what they say about snapshots, names and autocommit."""
-    found = Walk(tokens.raw, tokens.words, at=1).run()
-    everything = tokens.word(1) == "ALL"
-    kind, implicit = StatementKind.HARMLESS, False
-    for at, word in enumerate(tokens.words):
-        if word.removeprefix("@@").split(".")[-1].strip('`"') == "AUTOCOMMIT":
-            value = tokens.word(at + 2).strip("'")
-            kind = {"0": StatementKind.BEGIN, "OFF": StatementKind.BEGIN, "FALSE": StatementKind.BEGIN,
-                    "1": StatementKind.COMMIT, "ON": StatementKind.COMMIT, "TRUE": StatementKind.COMMIT,
-                    }.get(value, StatementKind.UNKNOWN)  # fmt: skip
-            implicit = True
-    return Statement(
-        kind=kind,
-        reads=frozenset(found.reads),
-        functions=frozenset(found.functions),
-        ddl=implicit or tokens.word(1) == "PASSWORD",
-        isolation=everything or tokens.mention(_SNAPSHOT_WORDS),
-        search_path=everything or tokens.mention(_PATH_WORDS),
-        complete=not found.reads,
-    )
-
-
-def _session(_tokens: Tokens) -> Statement:
-    """DISCARD: everything that a session has set is gone."""
-    return Statement(kind=StatementKind.HARMLESS, isolation=True, search_path=True)
-
-
-def _use(_tokens: Tokens) -> Statement:
-    """USE, ATTACH and DETACH change what an unqualified name means."""
-    return Statement(kind=StatementKind.HARMLESS, search_path=True)
 
 
 def _harmless(_tokens: Tokens) -> Statement:
@@ -227,9 +185,8 @@ def _load(tokens: Tokens) -> Statement:
 
 def _refresh(tokens: Tokens) -> Statement:
     """REFRESH MATERIALIZED VIEW."""
-    at = tokens.after("VIEW")
-    at += tokens.word(at) == "CONCURRENTLY"
-    if at < 2 or not is_name(tokens.word(at)):
+    at = tokens.after("VIEW", "CONCURRENTLY") or tokens.after("VIEW")
+    if not at or not is_name(tokens.word(at)):
         return _UNKNOWN
     writes: frozenset[Relation] = frozenset(relations(tokens.raw[at]))
     return Statement(kind=StatementKind.WRITE, writes=writes)
@@ -240,18 +197,31 @@ _VERBS: Final[dict[str, Callable[[Tokens], Statement]]] = {
     **dict.fromkeys(("COMMIT", "END"), _commit),
     **dict.fromkeys(("ROLLBACK", "ABORT"), _rollback),
     **dict.fromkeys(("SAVEPOINT", "RELEASE"), _savepoint),
-    **dict.fromkeys(("SET", "RESET", "PRAGMA"), _set),
-    **dict.fromkeys(("USE", "ATTACH", "DETACH"), _use),
+    **dict.fromkeys(("SET", "RESET", "PRAGMA"), set_),
+    **dict.fromkeys(("USE", "ATTACH", "DETACH"), use),
     **dict.fromkeys(("EXPLAIN", "DESCRIBE", "DESC", "ANALYZE", "ANALYSE"), _explain),
     **dict.fromkeys(("CALL", "EXEC", "EXECUTE"), _call),
     **dict.fromkeys(
-        ("SHOW", "LISTEN", "UNLISTEN", "NOTIFY", "DEALLOCATE", "CLOSE", "MOVE", "CHECKPOINT", "HELP", "KILL"), _harmless
+        ("SHOW", "LISTEN", "UNLISTEN", "NOTIFY", "DEALLOCATE", "CLOSE", "MOVE", "CHECKPOINT", "HELP", "KILL"),
+        _harmless,
     ),
     **dict.fromkeys(
-        ("GRANT", "REVOKE", "COMMENT", "LOCK", "UNLOCK", "VACUUM", "REINDEX", "CLUSTER", "OPTIMIZE", "FLUSH", "CHECKSUM"),
+        (
+            "GRANT",
+            "REVOKE",
+            "COMMENT",
+            "LOCK",
+            "UNLOCK",
+            "VACUUM",
+            "REINDEX",
+            "CLUSTER",
+            "OPTIMIZE",
+            "FLUSH",
+            "CHECKSUM",
+        ),
         _administrative,
     ),
-    "DISCARD": _session,
+    "DISCARD": session,
     "PREPARE": _prepare,
     "DECLARE": _declare,
     "FETCH": _fetch,

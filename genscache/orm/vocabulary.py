@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-AFTER_PARENTHESES: Final = frozenset({"(", ")", ","})
+PUNCTUATION: Final = frozenset({"(", ")", ","})
 """Punctuation that has an action of its own and is never an alias."""
+
+UNRESERVED: Final = frozenset({"WINDOW", "REPLACE", "SHARE", "UPSERT", "MERGE", "APPLY"})
+"""Words with an action that some database still takes as the name of a table."""
 
 FROM_INSIDE: Final = frozenset({"extract", "substring", "substr", "mid", "trim", "overlay"})
 """Functions whose arguments have a FROM that names no relation."""
@@ -15,7 +18,9 @@ INSERT_MODIFIERS: Final = frozenset({
     "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "IGNORE", "OVERWRITE", "OR", "INTO",
 })  # fmt: skip
 
-NOT_AN_OPERAND: Final = frozenset({"IS", "AND", "OR", "IN", "NOT", "LIKE", "ILIKE", "BETWEEN", "THEN", "COLLATE"})
+NOT_AN_OPERAND: Final = frozenset(
+    {"IS", "AND", "OR", "IN", "NOT", "LIKE", "ILIKE", "BETWEEN", "THEN", "COLLATE"}
+)
 """What may follow a column that is called ``update`` or ``delete``, and never follows the verb in parentheses."""
 
 PURE_TABLE_FUNCTIONS: Final = frozenset({
@@ -36,11 +41,12 @@ DYNAMIC_FUNCTIONS: Final = (
 """Beginnings of functions that run text as SQL, or read what is not a table."""
 
 NOT_FUNCTIONS: Final = frozenset({
-    "ALL", "AND", "ANY", "ARRAY", "AS", "BETWEEN", "BY", "CASE", "CHECK", "CONFLICT", "CUBE", "DEFAULT", "DISTINCT", "ELSE",
-    "EXCEPT", "EXISTS", "FILTER", "FROM", "GROUP", "GROUPING", "HAVING", "ILIKE", "IN", "INDEX", "INNER", "INTERSECT",
-    "INTERVAL", "INTO", "IS", "JOIN", "KEY", "LATERAL", "LEFT", "LIKE", "LIMIT", "MATERIALIZED", "NOT", "OFFSET", "ON", "ONLY",
-    "OR", "OVER", "PARTITION", "PRIMARY", "RECURSIVE", "REFERENCES", "REGEXP", "RETURNING", "RLIKE", "ROLLUP", "ROW", "SELECT",
-    "SET", "SETS", "SIMILAR", "SOME", "TABLE", "THEN", "TO", "UNION", "UNIQUE", "USING", "VALUES", "WHEN", "WHERE", "WITH",
-    "WITHIN",
+    "ALL", "AND", "ANY", "ARRAY", "AS", "BETWEEN", "BY", "CASE", "CHECK", "CONFLICT", "CUBE", "DEFAULT",
+    "DISTINCT", "ELSE", "EXCEPT", "EXISTS", "FILTER", "FROM", "GROUP", "GROUPING", "HAVING", "ILIKE",
+    "IN", "INDEX", "INNER", "INTERSECT", "INTERVAL", "INTO", "IS", "JOIN", "KEY", "LATERAL", "LEFT",
+    "LIKE", "LIMIT", "MATERIALIZED", "NOT", "OFFSET", "ON", "ONLY", "OR", "OVER", "PARTITION", "PRIMARY",
+    "RECURSIVE", "REFERENCES", "REGEXP", "RETURNING", "RLIKE", "ROLLUP", "ROW", "SELECT", "SET", "SETS",
+    "SIMILAR", "SOME", "TABLE", "THEN", "TO", "UNION", "UNIQUE", "USING", "VALUES", "WHEN", "WHERE",
+    "WITH", "WITHIN",
 })  # fmt: skip
 """Words that can stand before a parenthesis without calling anything."""

@@ -8,6 +8,7 @@ those, call ``invalidate_model``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypedDict, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError
@@ -22,7 +23,13 @@ from genscache.orm.reading import before_read
 from genscache.orm.rows import EVERYTHING, Effect, Params, birth, effect
 from genscache.orm.sql import SqlMemo, Statement, StatementKind
 from genscache.recording import current_recording
-from genscache.transactions import Transaction, driver_in_transaction, in_transaction, state_of
+from genscache.transactions import (
+    Transaction,
+    driver_error,
+    driver_in_transaction,
+    in_transaction,
+    state_of,
+)
 from genscache.writes import Ticket
 
 Result = TypeVar("Result")
@@ -60,31 +67,42 @@ class Watcher:
         if state is None or connection.alias == NO_DB_ALIAS:
             return execute(sql, params, many, context)
         engine = self._engine()
-        statement = self._memo.scan(str(sql))
+        text = _text(connection, sql)
+        statement = self._memo.scan(text)
         if statement.isolation:
             state.isolation_changed = True
             # A snapshot that has begun cannot be dated any more.
             state.snapshot = state.snapshot or state.begun
-        match statement.kind:
-            case StatementKind.BEGIN:
-                return self._begin(connection, state, lambda: execute(sql, params, many, context))
-            case StatementKind.COMMIT:
-                return self._commit(connection, state, lambda: execute(sql, params, many, context))
-            case StatementKind.ROLLBACK:
-                return self._rollback(connection, state, lambda: execute(sql, params, many, context))
-            case StatementKind.SAVEPOINT | StatementKind.HARMLESS if not statement.functions:
-                return execute(sql, params, many, context)
+        control = self._control(connection, state, statement)
+        if control is not None:
+            return control(lambda: execute(sql, params, many, context))
         if not state.begun and in_transaction(connection, state):
             isolation.begin(engine, connection, state)
         if statement.kind is StatementKind.READ:
             before_read(engine, connection, state, statement)
-        written = effect(engine.catalog, connection.alias, statement, params, many=many)
+        written = effect(engine.catalog, connection.alias, statement, text, None if many else params)
         if not written.before:
             return execute(sql, params, many, context)
         if written is EVERYTHING:
-            _unknown(engine, str(sql))
+            _unknown(engine, text)
         run = _Write(engine, connection, state, written, context["cursor"])
         return run(statement, lambda: execute(sql, params, many, context))
+
+    def _control(
+        self, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement
+    ) -> Callable[[Callable[[], Result]], Result] | None:
+        """Return how to run a statement that touches no table, ``None`` for the others."""
+        match statement.kind:
+            case StatementKind.BEGIN:
+                return partial(self._begin, connection, state)
+            case StatementKind.COMMIT:
+                return partial(self._commit, connection, state)
+            case StatementKind.ROLLBACK:
+                return partial(self._rollback, connection, state)
+            case StatementKind.SAVEPOINT | StatementKind.HARMLESS if not statement.functions:
+                return _just
+            case _:
+                return None
 
     def _begin(
         self, connection: BaseDatabaseWrapper, state: Transaction, execute: Callable[[], Result]
@@ -200,8 +218,10 @@ class _Write:
             return self._effect.after | birth(
                 self._engine.catalog, self._connection, self._effect.born, self._cursor
             )
-        except (DatabaseError, self._connection.Database.Error, AttributeError, LookupError, TypeError) as error:
-            self._engine.hub.survived("unknown statement", f"the key of a new row could not be told: {error!r}")
+        except (DatabaseError, driver_error(self._connection), LookupError, TypeError) as error:
+            self._engine.hub.survived(
+                "unknown statement", f"the key of a new row could not be told: {error!r}"
+            )
             return self._effect.before
 
 
@@ -210,6 +230,21 @@ def _may_still_run(connection: BaseDatabaseWrapper, error: BaseException) -> boo
     if connection.vendor == "sqlite":
         return False
     return isinstance(error, OperationalError | InterfaceError) or not isinstance(error, DatabaseError)
+
+
+def _text(connection: BaseDatabaseWrapper, sql: object) -> str:
+    """Return SQL as text: psycopg takes bytes and composed objects, too. What cannot be read may write anything."""
+    if isinstance(sql, str):
+        return sql
+    if isinstance(sql, bytes):
+        return sql.decode("utf-8", "replace")
+    as_string = getattr(sql, "as_string", None)
+    return str(as_string(connection.connection)) if callable(as_string) else "?"
+
+
+def _just(execute: Callable[[], Result]) -> Result:
+    """Run a statement that needs nothing before or after."""
+    return execute()
 
 
 def _ended(connection: BaseDatabaseWrapper, state: Transaction) -> None:

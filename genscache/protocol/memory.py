@@ -9,18 +9,19 @@ from typing import Generic, TypeVar
 
 from genscache.types import Generation
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Recent(Generic[Value]):
+class Recent(Generic[Key, Value]):
     """A thread-safe mapping of the ``limit`` most recently used keys."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._items: OrderedDict[str, Value] = OrderedDict()
+        self._items: OrderedDict[Key, Value] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Value | None:
+    def get(self, key: Key) -> Value | None:
         """Return what is known of ``key`` and mark it as used."""
         with self._lock:
             value = self._items.get(key)
@@ -28,7 +29,7 @@ class Recent(Generic[Value]):
                 self._items.move_to_end(key)
             return value
 
-    def put(self, key: str, value: Value) -> None:
+    def put(self, key: Key, value: Value) -> None:
         """Remember ``value``; the least recently used key makes room."""
         with self._lock:
             self._items[key] = value
@@ -45,8 +46,8 @@ class Memory:
     """The generations that this process saw last, and the last key that it saw of each entry."""
 
     def __init__(self, *, counters: int = 20_000, entries: int = 20_000) -> None:
-        self._generations: Recent[Generation] = Recent(counters)
-        self._vectors: Recent[tuple[Generation, ...]] = Recent(entries)
+        self._generations: Recent[str, Generation] = Recent(counters)
+        self._vectors: Recent[str, tuple[Generation, ...]] = Recent(entries)
 
     def expect(self, counters: Sequence[str]) -> tuple[Generation, ...] | None:
         """Return the vector to expect, or ``None`` if any counter is unknown here."""

@@ -56,7 +56,7 @@ def run(steps: Steps[Result], store: Store) -> Result:
         while True:
             try:
                 answer = operation.perform() if isinstance(operation, Local) else store.execute(operation)
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:  # noqa: BLE001 - the generator decides
                 operation = steps.throw(error)
             else:
                 operation = steps.send(answer)
@@ -80,7 +80,7 @@ async def arun(steps: Steps[Result], store: AsyncStore) -> Result:
                 # The coroutine is being closed and may not await any more.
                 steps.close()
                 raise
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:  # noqa: BLE001 - the generator decides
                 operation = steps.throw(error)
             else:
                 operation = steps.send(answer)

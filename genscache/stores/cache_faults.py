@@ -11,7 +11,13 @@ from django.db import InterfaceError, OperationalError
 from genscache.exceptions import StoreError, StoreUnavailable
 
 # Drivers are many and optional, so their classes are known by name and not imported.
-_OUTAGES: Final = ("ConnectionError", "TimeoutError", "ConnectionInterrupted", "MemcacheError", "BusyLoadingError")
+_OUTAGES: Final = (
+    "ConnectionError",
+    "TimeoutError",
+    "ConnectionInterrupted",
+    "MemcacheError",
+    "BusyLoadingError",
+)
 
 
 @contextmanager
@@ -31,7 +37,9 @@ def cache_errors(alias: str) -> Iterator[None]:
         raise
     except Exception as error:  # backends raise what they like, and none of it may reach a reader
         kind = StoreUnavailable if _is_outage(error) else StoreError
-        message = f"The cache {alias!r} failed: {type(error).__name__}: {error}. Check its server and its settings."
+        message = (
+            f"The cache {alias!r} failed: {type(error).__name__}: {error}. Check its server and its settings."
+        )
         raise kind(message) from error
 
 

@@ -48,7 +48,7 @@ class CacheSteps:
         """Do one operation."""
         return cast("Answer", self._do(operation))
 
-    def _do(self, operation: object) -> object:  # noqa: PLR0911  one return an operation
+    def _do(self, operation: object) -> object:
         match operation:
             case Fetch(counters=counters, entry=entry):
                 return self._fetch(counters, entry)
@@ -78,7 +78,9 @@ class CacheSteps:
         found = self._read(keys)
         value = None if entry is None else found.get(entry)
         generations = _generations(counters, found)
-        states = tuple(CounterState(generations[key], leased=False) if key in generations else None for key in counters)
+        states = tuple(
+            CounterState(generations[key], leased=False) if key in generations else None for key in counters
+        )
         return Fetched(states, bytes(value) if isinstance(value, bytes | memoryview) else None)
 
     def _ensure(self, counters: tuple[str, ...]) -> tuple[CounterState, ...]:

@@ -88,7 +88,7 @@ class Commands:
         check(operation)
         return cast("Dialogue[Answer]", self._dialogue(operation))
 
-    def _dialogue(self, operation: object) -> Dialogue[object]:
+    def _dialogue(self, operation: object) -> Dialogue[object]:  # noqa: PLR0911  one return an operation
         match operation:
             case Fetch():
                 return _fetch(operation)
@@ -223,7 +223,9 @@ def _numbers(replies: list[Reply], expected: int) -> list[int]:
 
 
 def _unexpected(reply: object) -> StoreError:
-    return StoreError(f"The server's answer makes no sense here: {reply!r:.200}. Is it Redis 6.2+ or Valkey 7.2+?")
+    return StoreError(
+        f"The server's answer makes no sense here: {reply!r:.200}. Is it Redis 6.2+ or Valkey 7.2+?"
+    )
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:

@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis import exceptions as driver
 
 from genscache.exceptions import StoreError, StoreUnavailable
-
-_SECRETS: Final = frozenset({"password", "ssl_password"})
 
 # Server answers that mean "not now" or "not here", as opposed to "not like this". Redis 6.2 puts them in the middle of
 # the message of a step that failed, later servers in front.
@@ -25,24 +22,6 @@ _CURES: Final = (
     ("MOVED", "Point STORE at a standalone server: this one is a node of a cluster."),
     ("CROSSSLOT", "Point STORE at a standalone server: this one is a node of a cluster."),
 )
-
-
-def mask_url(url: str) -> str:
-    """Return ``url`` with the password in it, wherever it stands, replaced by ``***``.
-
-    Args:
-        url: The address of a store, as in ``GENSCACHE["STORE"]``.
-    """
-    parts = urlsplit(url)
-    userinfo, at, host = parts.netloc.rpartition("@")
-    if at:
-        user = userinfo.partition(":")[0] if ":" in userinfo else userinfo
-        userinfo = f"{user}:***" if ":" in userinfo else user
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    query = urlencode([(name, "***" if name.lower() in _SECRETS else value) for name, value in pairs], safe="*/")
-    masked = urlunsplit(parts._replace(netloc=f"{userinfo}{at}{host}", query=query))
-    # urlunsplit drops an empty network location, and "unix:/path" is not what the user wrote.
-    return masked if "://" in masked or "://" not in url else masked.replace(":", "://", 1)
 
 
 @contextmanager
@@ -60,8 +39,16 @@ def translated(url: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except (driver.ConnectionError, driver.TimeoutError, driver.ReadOnlyError, OSError, TimeoutError) as error:
-        message = f"The store at {url} cannot be used now: {error}. Check that it runs and that STORE is right."
+    except (
+        driver.ConnectionError,
+        driver.TimeoutError,
+        driver.ReadOnlyError,
+        OSError,
+        TimeoutError,
+    ) as error:
+        message = (
+            f"The store at {url} cannot be used now: {error}. Check that it runs and that STORE is right."
+        )
         raise StoreUnavailable(message) from error
     except driver.RedisError as error:
         raise _answered(url, error) from error

@@ -49,7 +49,9 @@ class MemoryStore(Store):
     def __init__(self, *, now: Callable[[], int] = microseconds, max_bytes: int = 64 * MEBIBYTE) -> None:
         """Start empty."""
         if max_bytes < 1:
-            message = f"max_bytes must be a positive number of bytes, got {max_bytes!r}. Use 67108864 for 64 MiB."
+            message = (
+                f"max_bytes must be a positive number of bytes, got {max_bytes!r}. Use 67108864 for 64 MiB."
+            )
             raise ValueError(message)
         self.capabilities = Capabilities(
             name="memory://",
@@ -85,7 +87,7 @@ class MemoryStore(Store):
     def close(self) -> None:
         """Do nothing: there is no connection, and what is stored stays."""
 
-    def _do(self, operation: object, now: int) -> object:  # noqa: PLR0911  one return an operation
+    def _do(self, operation: object, now: int) -> object:
         match operation:
             case Fetch(counters=counters, entry=entry):
                 return self._fetch(counters, entry, now)

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from genscache.stores.address import mask_url
 from genscache.stores.base import AsyncStore, Store
 from genscache.stores.defaults import default_url
-from genscache.stores.faults import mask_url
 from genscache.stores.memory import AsyncMemoryStore, MemoryStore
 
 __all__ = ["StorePair", "default_url", "open_stores"]
 
-_FORMS: Final = "redis://host:6379/0, rediss://host:6379/0, unix:///path/to/socket?db=0, memory:// or django://alias"
+_FORMS: Final = (
+    "redis://host:6379/0, rediss://host:6379/0, unix:///path/to/socket?db=0, memory:// or django://alias"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ def _memory(url: str, _prefix: str) -> StorePair:
     parts = urlsplit(url)
     options: Mapping[str, str] = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.netloc or parts.path.strip("/") or options.keys() - {"max_bytes"}:
-        message = f"{url!r} says more than a memory store can use. Use memory:// or memory://?max_bytes=67108864."
+        message = (
+            f"{url!r} says more than a memory store can use. Use memory:// or memory://?max_bytes=67108864."
+        )
         raise ValueError(message)
     text = options.get("max_bytes")
     if text is None:
@@ -69,7 +73,9 @@ def _memory(url: str, _prefix: str) -> StorePair:
     elif text.isascii() and text.isdigit() and int(text) > 0:
         memory = MemoryStore(max_bytes=int(text))
     else:
-        message = f"max_bytes must be a positive number of bytes, got {text!r}. Use memory://?max_bytes=67108864."
+        message = (
+            f"max_bytes must be a positive number of bytes, got {text!r}. Use memory://?max_bytes=67108864."
+        )
         raise ValueError(message)
     return StorePair(memory, AsyncMemoryStore(memory), "memory://")
 

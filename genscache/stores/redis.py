@@ -10,9 +10,10 @@ from redis.exceptions import ConnectionError as DriverConnectionError
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
+from genscache.stores.address import mask_url
 from genscache.stores.base import Answer, Capabilities, Operation, Store
 from genscache.stores.commands import Command, Commands, Reply, Word
-from genscache.stores.faults import mask_url, translated
+from genscache.stores.faults import translated
 from genscache.stores.scripts import Scripts
 
 if TYPE_CHECKING:

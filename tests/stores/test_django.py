@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.core.cache import caches
+from django.core.cache.backends import locmem
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
 from django.db import OperationalError, transaction
 
 from genscache.exceptions import StoreError, StoreUnavailable
+from genscache.stores import django as stores_django
 from genscache.stores.base import Acquire, Bump, Ensure, Fetch, Put, Settle, Store
 from genscache.stores.django import AsyncDjangoStore, DjangoStore, unique_generation
 from genscache.testing import BlockingStore, StoreContract
@@ -42,7 +44,11 @@ class TestLocMem(StoreContract):
     @pytest.fixture
     def store(self, settings: Settings) -> DjangoStore:
         return use(
-            settings, LOCMEM, LOCATION=secrets.token_hex(4), KEY_PREFIX="site", OPTIONS={"MAX_ENTRIES": 10_000}
+            settings,
+            LOCMEM,
+            LOCATION=secrets.token_hex(4),
+            KEY_PREFIX="site",
+            OPTIONS={"MAX_ENTRIES": 10_000},
         )
 
     @pytest.fixture(autouse=True)
@@ -50,8 +56,6 @@ class TestLocMem(StoreContract):
         self.monkeypatch = monkeypatch
 
     def let_pass(self, store: Store, milliseconds: int) -> None:
-        from django.core.cache.backends import locmem
-
         later = locmem.time.time() + milliseconds / 1000
         self.monkeypatch.setattr(locmem.time, "time", lambda: later)
 
@@ -130,8 +134,16 @@ class TestDatabaseCache(StoreContract):
 
 def test_a_database_cache_is_not_used_inside_a_transaction(database_store: DjangoStore) -> None:
     database_store.execute(Ensure(("counter",)))
-    for operation in (Fetch(("counter",)), Ensure(("counter",)), Bump(("counter",)), Put((("e", b"x"),), 1000)):
-        with transaction.atomic(), pytest.raises(StoreError, match=r'"default", which is inside a transaction'):
+    for operation in (
+        Fetch(("counter",)),
+        Ensure(("counter",)),
+        Bump(("counter",)),
+        Put((("e", b"x"),), 1000),
+    ):
+        with (
+            transaction.atomic(),
+            pytest.raises(StoreError, match=r'"default", which is inside a transaction'),
+        ):
             database_store.execute(operation)
     transaction.set_autocommit(False)
     try:
@@ -143,9 +155,7 @@ def test_a_database_cache_is_not_used_inside_a_transaction(database_store: Djang
     assert database_store.execute(Fetch(("counter",))).states[0] is not None
 
 
-def test_a_database_cache_is_not_read_from_a_replica(
-    database_store: DjangoStore, settings: Settings
-) -> None:
+def test_a_database_cache_is_not_read_from_a_replica(database_store: DjangoStore, settings: Settings) -> None:
     settings.DATABASE_ROUTERS = [f"{__name__}.ReplicaRouter"]
     with pytest.raises(StoreError, match='Let the router return "default" for both'):
         database_store.execute(Fetch(("counter",)))
@@ -192,7 +202,9 @@ def test_a_bump_that_was_not_stored_is_an_error(breakable: DjangoStore) -> None:
             breakable.execute(operation)
 
 
-def test_an_outage_that_the_cache_swallows_does_not_pass_for_an_absent_counter(breakable: DjangoStore) -> None:
+def test_an_outage_that_the_cache_swallows_does_not_pass_for_an_absent_counter(
+    breakable: DjangoStore,
+) -> None:
     breakable.execute(Ensure(("counter",)))
     caches["tested"].broken = "swallow"
     with pytest.raises(StoreUnavailable, match="options that swallow errors"):
@@ -325,9 +337,7 @@ def test_a_dummy_cache_keeps_nothing_and_fails_at_nothing(settings: Settings) ->
 
 
 def test_a_generation_is_unique_also_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    from genscache.stores import django
-
-    monkeypatch.setattr(django.time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    monkeypatch.setattr(stores_django.time, "time_ns", lambda: 1_700_000_000_000_000_000)
     seen = {unique_generation() for _ in range(1_000)}
     assert len(seen) == 1_000
     assert {generation >> 32 for generation in seen} == {1_700_000_000_000_000}

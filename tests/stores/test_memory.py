@@ -182,7 +182,9 @@ def test_held_locks_are_not_evicted(clock: Clock) -> None:
 
 
 def test_no_room_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"max_bytes must be a positive number of bytes, got 0\. Use 67108864"):
+    with pytest.raises(
+        ValueError, match=r"max_bytes must be a positive number of bytes, got 0\. Use 67108864"
+    ):
         MemoryStore(max_bytes=0)
 
 

@@ -99,7 +99,9 @@ def test_what_a_mark_looks_like(store: RedisStore, raw: Redis, key: str) -> None
     assert 0 < life(raw, key) <= LONG
 
 
-def test_the_clock_is_where_it_was_told_to_be(store: RedisStore, raw: Redis, key: str, clock_key: str) -> None:
+def test_the_clock_is_where_it_was_told_to_be(
+    store: RedisStore, raw: Redis, key: str, clock_key: str
+) -> None:
     assert store.execute(ReadClock()) == NO_GENERATION
     generation = store.execute(Ensure((key,)))[0].generation
     assert text(raw, clock_key) == str(generation)
@@ -281,7 +283,9 @@ class Spy:
         monkeypatch.setattr(store, "_send", seen)
 
 
-def test_every_operation_is_one_round_trip(store: RedisStore, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_operation_is_one_round_trip(
+    store: RedisStore, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     everything(store, key)
     spy = Spy(store, monkeypatch)
     everything(store, key)
@@ -302,7 +306,9 @@ def test_nothing_but_these_commands_reaches_the_server(
     everything(fresh, key)
     fresh.close()
     after = {name: int(stats["calls"]) for name, stats in raw.info("commandstats").items()}
-    used = {name.removeprefix("cmdstat_").upper() for name, calls in after.items() if calls > before.get(name, 0)}
+    used = {
+        name.removeprefix("cmdstat_").upper() for name, calls in after.items() if calls > before.get(name, 0)
+    }
     driver = {name for name in used if name.startswith(("CLIENT", "HELLO", "SCRIPT", "INFO"))}
     assert used - driver <= ALLOWED | {"TIME", "PTTL", "COMMAND"}
 
@@ -331,7 +337,9 @@ def test_the_package_never_names_a_command_that_looks_for_keys() -> None:
     root = Path(genscache.stores.__file__).parent
     for file in (*root.rglob("*.py"), *root.rglob("*.lua")):
         source = file.read_text(encoding="utf-8")
-        assert not re.search(r"""\b(?:FLUSHDB|FLUSHALL|flushdb|flushall|scan_iter|SCAN)\b|['"]KEYS['"]""", source), file
+        assert not re.search(
+            r"""\b(?:FLUSHDB|FLUSHALL|flushdb|flushall|scan_iter|SCAN)\b|['"]KEYS['"]""", source
+        ), file
 
 
 def test_answers_are_bytes_whatever_the_url_asks_for(server_url: str, clock_key: str, key: str) -> None:

@@ -1,0 +1,1 @@
+"""``python -m genscache demo``: the main job on a small news site, with numbers measured in that run."""

@@ -1,0 +1,1 @@
+"""The Django app of the demo: a small news site."""

@@ -1,0 +1,110 @@
+"""A Django project made on the spot: SQLite in a directory that goes with it, and the store that was asked for."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import django
+from django.apps import apps
+from django.conf import settings  # noqa: TID251 - a project of its own: it makes settings and reads none
+from django.db import connections
+
+from genscache.apps import GenscacheConfig
+from genscache.conf import Settings
+from genscache.demo.counting import CountingStore
+from genscache.engine import Engine
+from genscache.exceptions import StoreError
+from genscache.keys import SITE
+from genscache.stores.base import Ensure
+from genscache.stores.opening import StorePair, open_stores
+
+MEMORY: Final = "memory://?max_bytes=402653184"
+"""Room for 100 000 entries and their counters: 384 MiB at most, about 80 of which are used."""
+
+SERVERS: Final = ("redis", "rediss", "unix")
+
+
+class BadStore(Exception):
+    """The store cannot be used; the message shows which, why, and the cure."""
+
+
+@contextmanager
+def project(url: str | None) -> Iterator[CountingStore]:
+    """Set up Django with the demo's app; on the way out, remove every file and every key that was made.
+
+    Args:
+        url: The store's URL; ``None``: the memory of this process.
+
+    Raises:
+        BadStore: The URL cannot be understood, or nothing that can be used answers there.
+    """
+    prefix = f"gcdemo.{secrets.token_hex(6)}"
+    pair = _open(url, prefix)
+    with tempfile.TemporaryDirectory(prefix="genscache-demo-", ignore_cleanup_errors=True) as directory:
+        _configure(Path(directory, "newsroom.sqlite3"), url or MEMORY, prefix)
+        config = cast("GenscacheConfig", apps.get_app_config("genscache"))
+        loaded = Settings.load()
+        store = CountingStore(pair.sync, remember=pair.sync.capabilities.shared)
+        config.engine = Engine(loaded, store=store, async_store=pair.asynchronous)
+        try:
+            _probe(store, config.engine)
+            yield store
+        finally:
+            connections.close_all()
+            _leave_nothing(store, config.engine)
+
+
+def _open(url: str | None, prefix: str) -> StorePair:
+    scheme = "memory" if url is None else urlsplit(url.partition("://")[0] + "://").scheme
+    if scheme == "django":
+        raise BadStore(
+            f"The demo has no CACHES in which {url!r} could be found. "
+            "Use --store redis://127.0.0.1:6379/0, or leave --store out for the memory of this process."
+        )
+    try:
+        return open_stores(url or MEMORY, prefix=prefix)
+    except ValueError as error:
+        raise BadStore(f"--store: {error}") from error
+
+
+def _configure(database: Path, url: str, prefix: str) -> None:
+    # WAL lets the race's reader and writer work at the same time; nothing here has to survive a power cut.
+    options = {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF", "timeout": 20}
+    settings.configure(
+        INSTALLED_APPS=["genscache", "genscache.demo.newsroom"],
+        DATABASES={
+            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(database), "OPTIONS": options}
+        },
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        SECRET_KEY=secrets.token_hex(32),
+        USE_TZ=True,
+        GENSCACHE={"STORE": url, "PREFIX": prefix},
+    )
+    django.setup()
+
+
+def _probe(store: CountingStore, engine: Engine) -> None:
+    """Create one counter: a server that refuses writes is found out before anything else is done."""
+    try:
+        store.execute(Ensure((engine.keys.counter(SITE),)))
+    except StoreError as error:
+        raise BadStore(
+            f"{error} Start a server there (valkey-server or redis-server), give the URL of another one, "
+            "or leave --store out for the memory of this process."
+        ) from error
+
+
+def _leave_nothing(store: CountingStore, engine: Engine) -> None:
+    """Take away what was made on a server: counters live for weeks, and the clock has no end at all."""
+    try:
+        store.unlink_all((engine.keys.clock,))
+    except StoreError:
+        # The server has gone; there is nobody left to tell.
+        pass
+    engine.close()

@@ -1,0 +1,168 @@
+"""How a call that was not found is computed, and stored under the vector that was read before."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+from genscache import flights, guards
+from genscache.engine import Engine
+from genscache.events import Filled, Read
+from genscache.exceptions import StoreError
+from genscache.flights import Shared
+from genscache.functions import Call, Identity
+from genscache.keys import Kind, Namespace
+from genscache.protocol.read import Miss, fill
+from genscache.protocol.steps import Local, Steps
+from genscache.recording import Recording, record
+from genscache.types import Generation
+
+TOO_LARGE = 'its result is larger than GENSCACHE["MAX_ENTRY_BYTES"]'
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What the function raised: handed through the steps as a value, so that StopIteration survives them, too."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Compute(Local[object]):
+    """Call the function; the answer is its result or ``Raised``."""
+
+    function: Callable[[], object]
+
+    def perform(self) -> object:
+        """Call it in this thread."""
+        try:
+            return self.function()
+        except BaseException as error:  # noqa: BLE001 - raised again at the end of the steps
+            return Raised(error)
+
+    async def aperform(self) -> object:
+        """Call it and await it."""
+        try:
+            return await cast("Awaitable[object]", self.function())
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised again at the end of the steps
+            return Raised(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call of a cached function, and what is needed to answer it.
+
+    Attributes:
+        engine: The engine.
+        identity: The function as the store knows it.
+        call: The call.
+        compute: Calls the function itself.
+        ttl: Life of the entry in milliseconds.
+    """
+
+    engine: Engine
+    identity: Identity
+    call: Call
+    compute: Compute
+    ttl: int
+
+    @property
+    def path(self) -> str:
+        """What events and messages call the function."""
+        return self.identity.path
+
+    @property
+    def hint(self) -> str:
+        """The key under which is kept what the call was found to depend on."""
+        return self.engine.keys.hint(self.path, self.call.digest)
+
+
+class Filler:
+    """Computes and stores.
+
+    Args:
+        job: What is computed.
+        namespaces: What it is thought to depend on.
+        miss: The key for that, and the vector, read before.
+    """
+
+    def __init__(self, job: Job, namespaces: tuple[Namespace, ...], miss: Miss) -> None:
+        self._job = job
+        self.namespaces = tuple(sorted(set(namespaces)))
+        self.miss = miss
+
+    @property
+    def vector(self) -> dict[Namespace, Generation]:
+        """The generations that were read before, by namespace."""
+        return dict(zip(self.namespaces, self.miss.vector, strict=True))
+
+    def fill(self) -> Steps[tuple[object, Shared]]:
+        """Compute and store; return the result, and the key and payload if others may be given it."""
+        recording = Recording(self.vector, discover=self._job.identity.options.discover)
+        recording.use((*self._job.call.base, *self._job.call.declared))
+        with flights.leadership(), record(recording):
+            result = yield self._job.compute
+            if not isinstance(result, Raised):
+                recording.spoil(guards.may_fill())
+        if isinstance(result, Raised):
+            return result, None
+        self._job.engine.hub.send(Read(self._job.path, "miss", recording.flaw))
+        return result, None if recording.flaw else (yield from self._store(result, recording))
+
+    def _store(self, result: object, recording: Recording) -> Steps[Shared]:
+        """Store a result that may be stored; what the store does not take may still be shared in this process."""
+        engine, path, ttl = self._job.engine, self._job.path, self._job.ttl
+        key, superseded = self._place(recording)
+        payload = engine.codec.encode(result, key=key)
+        if len(payload) > engine.settings.max_entry_bytes:
+            engine.hub.survived("not stored", f"{path}: {TOO_LARGE} ({len(payload)} bytes)")
+            return None
+        try:
+            yield from fill(key, payload, ttl, superseded=superseded, hint=self._hint(recording))
+        except StoreError as error:
+            engine.trouble(error, f"the result of {path} is not stored")
+        else:
+            engine.hub.send(Filled(path, len(payload), ttl))
+        return key, payload
+
+    def _place(self, recording: Recording) -> tuple[str, str | None]:
+        """Return the key to store under, and the one that it supersedes."""
+        if recording.used.keys() == set(self.namespaces):
+            return self.miss.key, self.miss.superseded
+        # It depended on other things than was thought: another entry, under generations that were read in time.
+        engine = self._job.engine
+        used = tuple(sorted(recording.used))
+        question = self._job.identity.question(engine, self._job.call, used)
+        vector = tuple(recording.used[each] for each in used)
+        engine.memory.learn(question.counters, vector)
+        engine.memory.met(engine.keys.entry(question.owner, question.fingerprint, ()), vector)
+        return engine.keys.entry(question.owner, question.fingerprint, vector), None
+
+    def _hint(self, recording: Recording) -> tuple[str, bytes] | None:
+        """Remember what the call depends on, and return how to tell other processes."""
+        job = self._job
+        known = {*job.call.base, *job.call.declared}
+        found = tuple(sorted(each for each in recording.used if each not in known))
+        if found or job.identity.options.discover:
+            job.engine.dependencies.put(job.hint, found)
+        if not job.identity.options.discover:
+            return None
+        names = tuple((each.kind.value, each.owner, each.detail) for each in found)
+        return job.hint, job.engine.codec.encode(names, key=job.hint)
+
+
+def read_hint(job: Job, data: bytes | None) -> tuple[Namespace, ...]:
+    """Read what another process found the call to depend on. A wrong hint costs a miss: it is part of the key."""
+    names = None if data is None else job.engine.codec.decode(data, key=job.hint)
+    if not isinstance(names, tuple):
+        return ()
+    try:
+        found = tuple(Namespace(Kind(kind), owner, detail) for kind, owner, detail in names)
+    except (TypeError, ValueError):
+        # Another release names kinds that this one does not know.
+        return ()
+    job.engine.dependencies.put(job.hint, found)
+    return found

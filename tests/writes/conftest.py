@@ -1,0 +1,99 @@
+"""The databases, the stores and the engine that tests of writes share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.apps import apps
+
+from genscache.conf import Settings
+from genscache.engine import Engine
+from genscache.stores.memory import MemoryStore, microseconds
+from genscache.stores.opening import open_stores
+from tests.writes.spy import SpyStore
+from tests.writes.actors import Cache
+
+if TYPE_CHECKING:
+    from tests.writes.world import Rows
+
+
+class Clock:
+    """The time of a memory store, moved by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def __call__(self) -> int:
+        """Return microseconds."""
+        return microseconds() + self.ahead
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.ahead += round(seconds * 1_000_000)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return the clock of this test's memory store."""
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "valkey"])
+def store(request: pytest.FixtureRequest, clock: Clock) -> Iterator[SpyStore]:
+    """Watch an empty store: memory, and a keyspace of its own on Valkey."""
+    prefix = f"w-{secrets.token_hex(6)}"
+    if request.param == "memory":
+        inner: Any = MemoryStore(now=clock)
+    else:
+        inner = open_stores(request.getfixturevalue("valkey_url"), prefix=prefix).sync
+    spy = SpyStore(inner)
+    yield spy
+    spy.close()
+
+
+@pytest.fixture
+def memory(clock: Clock) -> SpyStore:
+    """Watch an empty memory store."""
+    return SpyStore(MemoryStore(now=clock))
+
+
+@pytest.fixture
+def install() -> Iterator[Callable[..., Cache]]:
+    """Install engines in the app; the settings are keyword arguments."""
+    config = apps.get_app_config("genscache")
+    before = config.__dict__.pop("engine", None)
+
+    def installed(store: SpyStore, **settings: object) -> Cache:
+        engine = Engine(Settings.of({"STORE": "memory://", **settings}), store=store)
+        config.__dict__["engine"] = engine
+        return Cache(engine, store)
+
+    yield installed
+    config.__dict__.pop("engine", None)
+    if before is not None:
+        config.__dict__["engine"] = before
+
+
+@pytest.fixture
+def cache(install: Callable[..., Cache], store: SpyStore) -> Iterator[Cache]:
+    """Install an engine with the default settings on each store in turn."""
+    yield install(store)
+    assert not store.waiting, "a callback was never called: the point of the test was not reached"
+
+
+@pytest.fixture
+def quick(install: Callable[..., Cache], memory: SpyStore) -> Iterator[Cache]:
+    """Install an engine with the default settings on a memory store, where the store makes no difference."""
+    yield install(memory)
+    assert not memory.waiting, "a callback was never called: the point of the test was not reached"
+
+
+@pytest.fixture
+def rows(alias: str, transactional_db: None) -> Rows:
+    """Write the rows that every test begins with."""
+    from tests.writes.world import seed  # noqa: PLC0415 - models can be imported only when Django is set up
+
+    return seed(alias)

@@ -29,6 +29,9 @@ from genscache.types import Generation, Mode
 LOCK_PATIENCE = 10.0
 """Seconds that other processes wait for the one that fills, with ``lock=True``."""
 
+MOST_JOINS = 2
+"""How often a caller waits for somebody else's fill, before it computes for itself."""
+
 NO_TIME = "its timeout is 0"
 NO_STORE = "the store failed"
 
@@ -57,13 +60,11 @@ class Asked:
     Attributes:
         namespaces: What the call is thought to depend on.
         decision: What the guards allow.
-        question: What was asked.
         outcome: The answer.
     """
 
     namespaces: tuple[Namespace, ...]
     decision: Decision
-    question: Question
     outcome: Hit | Miss
 
 
@@ -80,11 +81,12 @@ class Reader:
         self._engine = job.engine
         self._join = join
 
-    def answer(self, *, fresh: bool = False) -> Steps[object]:
+    def answer(self, *, fresh: bool = False, joins: int = MOST_JOINS) -> Steps[object]:
         """Answer from the store, or compute and store.
 
         Args:
             fresh: Compute even where there is an entry, and replace it.
+            joins: How often to wait for somebody else's fill before computing.
         """
         yield from self._pay_debts()
         try:
@@ -101,9 +103,9 @@ class Reader:
         if asked.decision.mode is Mode.READ_ONLY:
             return (yield from self._bypass(asked.decision.reason))
         filler = Filler(self._job, asked.namespaces, _miss(asked.outcome))
-        if fresh or flights.leads():
+        if fresh or not joins or flights.leads():
             return (yield from filler.fill())[0]
-        return (yield from self._together(filler, asked))
+        return (yield from self._together(filler, joins))
 
     def _ask(self) -> Steps[Asked | Bypass]:
         """Find out what the call depends on, whether the cache may be used, and what it has."""
@@ -126,48 +128,50 @@ class Reader:
         outcome = yield from self._lookup(question, decision.not_after)
         if isinstance(outcome, Bypass):
             return outcome
-        return Asked(tuple(sorted(set(namespaces))), decision, question, outcome)
+        return Asked(tuple(sorted(set(namespaces))), decision, outcome)
 
     def _lookup(self, question: Question, not_after: Generation | None) -> Steps[Hit | Miss | Bypass]:
         return lookup(question, self._engine.keys, self._engine.memory, not_after=not_after)
 
-    def _together(self, filler: Filler, asked: Asked) -> Steps[object]:
+    def _together(self, filler: Filler, joins: int) -> Steps[object]:
         """Fill, or wait for whoever fills the same key in this process."""
         flight, leads = self._join(filler.miss.key)
         if not leads:
-            return (yield from self._follow(flight, filler))
+            return (yield from self._follow(flight, filler, joins))
         shared: Shared = None
         try:
             if self._job.identity.options.lock:
-                result, shared = yield from self._locked(filler, asked)
+                result, shared = yield from self._locked(filler)
             else:
                 result, shared = yield from filler.fill()
             return result
         finally:
             flight.land(shared)
 
-    def _follow(self, flight: Flight | AsyncFlight, filler: Filler) -> Steps[object]:
+    def _follow(self, flight: Flight | AsyncFlight, filler: Filler, joins: int) -> Steps[object]:
         """Wait for the leader's result; compute where it has none to share."""
         # Inside a transaction this caller may hold rows that the leader waits for.
         if not any(True for _ in open_transactions()):
             shared: Shared = yield Wait(flight)
+            if shared is not None and shared[0] != filler.miss.key:
+                # The leader found more dependencies than were known. This caller has not read their generations, so
+                # they may have been bumped after the leader's queries and before this caller began: ask for them.
+                return (yield from self.answer(joins=joins - 1))
             found = None if shared is None else self._decode(*shared)
             if shared is not None and not isinstance(found, Unreadable):
                 return self._served(found, filler.namespaces, filler.miss.vector)
         return (yield from filler.fill())[0]
 
-    def _locked(self, filler: Filler, asked: Asked) -> Steps[tuple[object, Shared]]:
+    def _locked(self, filler: Filler) -> Steps[tuple[object, Shared]]:
         """Fill, or wait for whoever fills the same key in another process."""
         engine, token = self._engine, self._engine.token()
         try:
-            outcome = yield from lock.contend(
+            outcome, locked = yield from lock.contend(
                 filler.miss,
-                asked.question,
+                lambda: self._look_again(filler),
                 engine.keys,
-                engine.memory,
                 token=token,
                 patience=LOCK_PATIENCE,
-                not_after=asked.decision.not_after,
             )
         except StoreError as error:
             engine.trouble(error, f"{self._job.path} fills without its lock")
@@ -180,8 +184,16 @@ class Reader:
             closing = True
             raise
         finally:
-            if not closing and not isinstance(outcome, Bypass):
-                yield from self._unlock(outcome.key, token)
+            if not closing and locked is not None:
+                yield from self._unlock(locked, token)
+
+    def _look_again(self, filler: Filler) -> Steps[Hit | Miss | Bypass]:
+        """Ask anew, also for what the holder of the lock has found out about dependencies."""
+        asked = yield from self._ask()
+        if isinstance(asked, Bypass):
+            return asked
+        filler.namespaces = asked.namespaces
+        return asked.outcome
 
     def _after_lock(self, filler: Filler, outcome: Hit | Miss | Bypass) -> Steps[tuple[object, Shared]]:
         """Do what the lock or the wait for it has led to."""

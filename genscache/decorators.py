@@ -204,8 +204,12 @@ def cached(
     options = Options(dependencies, life, depends_on, key, lock)
 
     def decorate(function: Callable[..., object]) -> object:
-        if not callable(function) or isinstance(function, type):
-            raise TypeError(f"@cached decorates functions, got {function!r}.")
+        if not inspect.isfunction(function):
+            # A bound method or a partial hides values that belong into the key.
+            raise TypeError(
+                f"@cached decorates functions written with def, got {function!r}. Put it beneath @classmethod and "
+                "@staticmethod, and decorate a method where its class is written."
+            )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(
                 f"{function.__qualname__}() is a generator; its result can be read once. Return a list."

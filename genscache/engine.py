@@ -159,6 +159,7 @@ def _codec(settings: Settings, catalog: Catalog) -> Codec:
         signed=settings.sign,
         allowed=frozenset(settings.allowed_classes),
         describe=catalog.describe,
+        resolve=catalog.resolve,
     )
 
 

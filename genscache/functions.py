@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import CodeType, EllipsisType
+from types import CellType, CodeType, EllipsisType, FunctionType, ModuleType
 
 from django.db import models
 from django.utils.functional import Promise
@@ -15,7 +16,9 @@ from genscache.engine import Engine
 from genscache.exceptions import UncacheableArgument
 from genscache.keys import SITE, Kind, Namespace, digest
 from genscache.protocol.read import Question
+from genscache.scalars import SCALARS
 from genscache.signatures import CallSignature, function_path
+from genscache.types import MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Identity:
         self.options = options
         self._signature = CallSignature(function)
         self._code = _code_digest(function)
+        self._cells: tuple[CellType, ...] = getattr(function, "__closure__", None) or ()
+        self._token = secrets.token_hex(8)
 
     @property
     def namespace(self) -> Namespace:
@@ -86,7 +91,7 @@ class Identity:
             dependencies = (*dependencies, *self.options.depends_on(*args, **kwargs))
         return Call(
             content,
-            encode((self.path, self._code, engine.context(), content)),
+            encode((self.path, self._code, self._closure(), engine.context(), content)),
             (SITE, self.namespace, Namespace(Kind.CALL, self.path, content)),
             reading(engine.catalog, dependencies),
             untracked(engine.catalog, dependencies),
@@ -110,6 +115,17 @@ class Identity:
         return Question(
             self.path, digest(call.identity + names), tuple(engine.keys.counter(each) for each in ordered)
         )
+
+    def _closure(self) -> tuple[object, ...]:
+        """Return what the function closes over, so that two functions made by one factory do not share entries.
+
+        Plain values, classes, modules and plain functions tell themselves apart in every process. With anything else
+        the function's entries are its own: other processes do not find them. With ``key=`` the user says what counts.
+        """
+        if not self._cells or self.options.key is not None:
+            return ()
+        values = [_cell(cell) for cell in self._cells]
+        return (self._token,) if MISSING in values else tuple(values)
 
     def _content(self, args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
         if self.options.key is None:
@@ -152,6 +168,23 @@ def refuse_queryset(value: object) -> bytes | None:
 
 
 ENCODERS = (encode_instance, encode_lazy, refuse_queryset)
+
+
+def _cell(cell: CellType) -> object:
+    """Return what stands for a value that a function closes over, ``MISSING`` where nothing does."""
+    try:
+        value = cell.cell_contents
+    except ValueError:
+        return "unbound"
+    if type(value) in SCALARS:
+        return value
+    if isinstance(value, ModuleType):
+        return ("module", value.__name__)
+    if isinstance(value, type) and "<locals>" not in value.__qualname__:
+        return ("class", value.__module__, value.__qualname__)
+    if isinstance(value, FunctionType) and value.__closure__ is None:
+        return ("function", function_path(value), _code_digest(value))
+    return MISSING
 
 
 def _code_digest(function: Callable[..., object]) -> str:

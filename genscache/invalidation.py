@@ -21,8 +21,8 @@ from genscache.dependencies import ModelClass, ObjectRef, named, obj, resolve_mo
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
 from genscache.keys import SITE, Namespace
-from genscache.namespaces import fold
 from genscache.protocol.steps import Steps
+from genscache.tables import fold
 from genscache.transactions import open_transactions
 from genscache.writes import Batch, adeliver, ainvalidate_now, current_batch, deliver, insist, invalidate_now
 

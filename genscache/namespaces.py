@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import cast
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -18,26 +15,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from genscache.conf import Settings, database_mirrors
 from genscache.exceptions import InvalidNamespace
 from genscache.keys import Kind, Namespace, table_owner
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of an installed model, by its folded name."""
-
-    name: str
-    label: str
-    managed: bool
-    tracked: bool
-    pk_column: str | None
-    pk_field: models.Field[object, object] | None
-
-
-def fold(table: str) -> str:
-    """Return the name under which a table is known here: its last part, without quotes or case.
-
-    Two tables that differ only in case or schema share namespaces: that invalidates too much, never too little.
-    """
-    return table.replace("`", '"').split('"."')[-1].strip('"').casefold()
+from genscache.tables import Table, definition, fold, same_pk, target
+from genscache.unpickling import find_loaded
 
 
 def table_namespace(kind: Kind, database: str, table: str, detail: str = "") -> Namespace:
@@ -258,15 +237,26 @@ class Catalog:
         """
         if kind not in self._definitions:
             is_model = isinstance(kind, type) and issubclass(kind, models.Model) and kind is not models.Model
-            self._definitions[kind] = _definition(kind) if is_model else None
+            self._definitions[kind] = definition(kind) if is_model else None
         return self._definitions[kind]
 
+    def resolve(self, path: str) -> type | None:
+        """Return the class at ``"module:Class"``; an automatic many-to-many model is in no module."""
+        return self._classes.get(path) or find_loaded(path)
+
     # -- inside
+
+    @cached_property
+    def _classes(self) -> dict[str, type]:
+        return {
+            f"{model.__module__}:{model.__qualname__}": model
+            for model in apps.get_models(include_auto_created=True)
+        }
 
     def _rows(self, model: type[models.Model], pk: object) -> Iterator[tuple[str, str | None]]:
         """Yield each table that holds a part of the object, with its primary key's text there if it is the same."""
         text = self.pk_text(model, pk)
-        shared = {fold(each._meta.db_table) for each in _same_pk(model)}
+        shared = {fold(each._meta.db_table) for each in same_pk(model)}
         for table in self.chain(model):
             yield table, text if table in shared else None
 
@@ -346,32 +336,3 @@ class Catalog:
                     parent = fold(field.remote_field.model._meta.db_table)
                     edges.setdefault(parent, set()).add(fold(model._meta.db_table))
         return edges
-
-
-def target(field: models.Field[object, object]) -> models.Field[object, object]:
-    """Follow a foreign key that is a primary key to the field that holds the value."""
-    while isinstance(field, models.ForeignKey):
-        field = field.target_field
-    return field
-
-
-def _same_pk(model: type[models.Model]) -> Iterator[type[models.Model]]:
-    """Yield ``model`` and the parents whose primary key is, through parent links, the same value."""
-    while True:
-        yield model
-        meta = model._meta
-        if meta.proxy:
-            model = cast("type[models.Model]", meta.concrete_model)
-            continue
-        linked = [parent for parent, link in meta.parents.items() if link is not None and link is meta.pk]
-        if not linked:
-            return
-        model = linked[0]
-
-
-def _definition(model: type[models.Model]) -> str:
-    text = "\n".join(
-        f"{field.attname} {field.column} {field.get_internal_type()} {field.null} {type(field).__qualname__}"
-        for field in model._meta.concrete_fields
-    )
-    return hashlib.blake2b(f"{model._meta.label}\n{text}".encode(), digest_size=8).hexdigest()

@@ -1,9 +1,9 @@
 """Threads that run one at a time, stop at every store operation, and can be killed there.
 
-An actor is a thread with a database connection of its own. It runs only while the scheduler (the test's thread) waits,
-and hands control back where its process could be overtaken in real life: before a bump, a settle or a fill, after
-any other operation, and around each query of a cached function. So an interleaving is a list of actors, it is the same each
-time, and nothing sleeps.
+An actor is a thread with a database connection of its own. It runs only while the scheduler (the test's thread)
+waits, and hands control back wherever others could come in between: around every store operation that a statement
+went before or may follow, and around each query of a cached function. So an interleaving is a list of actors, it is
+the same each time, and nothing sleeps.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import cast
 from genscache.exceptions import StoreUnavailable
 from genscache.flights import Flight, Flights, Shared
 from genscache.stores.base import Answer, Bump, Lease, Operation, Put, Settle, Store
+from property_tests.history import Rows
 
 PATIENCE = 20.0
 """Seconds after which an actor that does not hand control back is a failure of the test."""
 
 BEFORE = (Bump, Put, Settle)
-"""Operations before which something has just happened that others could see, or could have overtaken."""
+"""Operations before which an actor always stops: a COMMIT or a whole function may have gone before."""
 
 
 class Killed(BaseException):
@@ -55,7 +56,10 @@ class Actor(threading.Thread):
     Attributes:
         at: Where it has stopped; ``None`` while it has nothing to do.
         faults: What happens to its next operations.
+        moved: A statement has run since it last stopped.
         leased_until: Deadline in milliseconds of the lease under which it writes what nobody can see yet.
+        witness: Told what a query has shown, at the moment that it has.
+        outside: Returns what is known from elsewhere than the database.
     """
 
     def __init__(self, name: str, farewell: Callable[[], None]) -> None:
@@ -68,8 +72,10 @@ class Actor(threading.Thread):
         self.result: object = None
         self.error: BaseException | None = None
         self.faults: deque[Fault] = deque()
-        self.dead = False
+        self.dead = self.moved = False
         self.leased_until: int | None = None
+        self.witness: Callable[[Rows], None] = _nobody
+        self.outside: Callable[[], Rows] = dict
 
     # -- the scheduler's side
 
@@ -115,6 +121,7 @@ class Actor(threading.Thread):
 
     def pause(self, where: object) -> None:
         """Hand control back; goes on with the next ``resume``."""
+        self.moved = False
         if not self.dead:
             self.at = where
             self._stopped.release()
@@ -127,7 +134,7 @@ class Actor(threading.Thread):
         """Send one operation, with what goes wrong on its way."""
         if isinstance(operation, Settle | Bump):
             self.leased_until = None
-        if isinstance(operation, BEFORE):
+        if self.moved or isinstance(operation, BEFORE):
             self.pause(operation)
         fault = self.faults.popleft() if self.faults else None
         if fault is Fault.KILL_BEFORE:
@@ -141,7 +148,7 @@ class Actor(threading.Thread):
         if fault is Fault.TWICE:
             answer = ground.send(operation)
         self.dead = self.dead or fault is Fault.KILL_AFTER
-        if self.dead or not isinstance(operation, BEFORE):
+        if self.dead or not isinstance(operation, Put):
             self.pause(operation)
         if fault is Fault.LOST:
             raise StoreUnavailable("the answer is lost")
@@ -234,6 +241,10 @@ class _Waiting(Flight):
         """Return what the leader shared, if it has landed."""
         stop("a flight")
         return self._joined._shared
+
+
+def _nobody(_: Rows) -> None:
+    """Take no notice."""
 
 
 def stop(where: object) -> None:

@@ -178,11 +178,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(counters=names)
     def ensure(self, counters: tuple[str, ...]) -> None:
-        self.agree(self.each(Ensure(self.keys(counters))))
+        made = self.each(Ensure(self.keys(counters)))
+        self.agree(made)
 
     @rule()
     def ensure_all(self) -> None:
-        self.agree(self.each(Ensure(self.keys(COUNTERS))))
+        made = self.each(Ensure(self.keys(COUNTERS)))
+        self.agree(made)
 
     @rule(counters=names)
     def bump(self, counters: tuple[str, ...]) -> None:
@@ -303,10 +305,10 @@ def planted(monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str) -> I
     """Change one step's Lua for a while, as somebody might by mistake."""
     from genscache.stores import scripts  # noqa: PLC0415
 
-    load = scripts.Script.load.__func__
+    load = scripts.Script.load
 
     def changed(cls: type[scripts.Script], step: str) -> scripts.Script:
-        right = load(cls, step)
+        right = load(step)
         if step != name:
             return right
         if right.text.count(old) != 1:

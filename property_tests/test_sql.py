@@ -84,7 +84,7 @@ def test_any_text_has_an_answer_that_is_consistent(sql: str) -> None:
     assert found == scan(sql)
 
 
-@given(NAME, st.text(alphabet=st.characters(exclude_characters="\x00\\", exclude_categories=("Cs",))))
+@given(NAME, st.text(alphabet=st.characters(exclude_characters="\x00\\", exclude_categories=["Cs"])))
 @example("alpha", "'; delete from beta; --")
 @example("alpha", "*/ delete from beta /*")
 def test_a_literal_neither_adds_nor_hides_a_table(name: str, text: str) -> None:
@@ -104,7 +104,7 @@ def test_whatever_a_literal_holds_the_table_behind_it_is_seen(name: str, text: s
     )
 
 
-@given(NAME, st.text(alphabet=st.characters(exclude_characters="\n\r\x00*/!+", exclude_categories=("Cs",))))
+@given(NAME, st.text(alphabet=st.characters(exclude_characters="\n\r\x00*/!+", exclude_categories=["Cs"])))
 @example("alpha", "'")
 def test_a_comment_neither_adds_nor_hides_a_table(name: str, text: str) -> None:
     for comment in (f"/* {text} */", f"-- {text}\n"):

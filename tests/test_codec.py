@@ -29,7 +29,7 @@ from django.utils.safestring import SafeString, mark_safe
 from genscache.codec import Codec, Reason, Unreadable
 from genscache.exceptions import UncacheableValue
 from genscache.opcodes import MOST_SHARED, MOST_TUPLES
-from genscache.unpickling import find_loaded, revive
+from genscache.unpickling import PLAIN_TYPES, find_loaded, revive
 
 KEY = "gc:1:{app.front_page}:e:abc:g=1.2"
 SECRET = b"s" * 32
@@ -262,6 +262,34 @@ def test_unsigned_what_is_not_on_the_list_is_refused(value: object, words: str) 
         unsigned().encode(value, key=KEY)
 
 
+class Singleton:
+    def __reduce__(self) -> str:
+        return "SINGLETON"
+
+
+SINGLETON = Singleton()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(Explodes(), "connection lost"), (SINGLETON, "pickled by the name 'SINGLETON'")]
+)
+def test_unsigned_a_listed_class_that_is_pickled_in_its_own_way_is_refused(value: object, words: str) -> None:
+    assert round_trip(signed(), SINGLETON) is SINGLETON
+    with pytest.raises(UncacheableValue, match=words):
+        unsigned(allowed=frozenset({f"{__name__}.*"})).encode(value, key=KEY)
+
+
+def test_unsigned_a_listed_class_may_not_have_functions_called() -> None:
+    with pytest.raises(UncacheableValue, match="which unsigned entries may not call"):
+        unsigned(allowed=frozenset({f"{__name__}.*"})).encode(Reduces(attack), key=KEY)
+
+
+@pytest.mark.parametrize("kind", PLAIN_TYPES, ids=lambda kind: kind.__name__)
+def test_no_pickle_can_change_a_type_that_it_may_name(kind: type) -> None:
+    with pytest.raises(TypeError, match="immutable type"):
+        kind.now = None  # type: ignore[attr-defined]  # what is tested
+
+
 @pytest.mark.parametrize("pattern", [f"{__name__}.*", f"{__name__}.Row"])
 def test_unsigned_what_is_on_the_list_is_stored(pattern: str) -> None:
     codec = unsigned(allowed=frozenset({pattern, f"{__name__}.Colour", f"{__name__}.Point"}))
@@ -339,35 +367,34 @@ def django_codec(make: Callable[..., Codec]) -> Codec:
 
 @pytest.mark.parametrize("make", [signed, unsigned])
 def test_django_instances_round_trip_with_what_they_are_related_to(make: Callable[..., Codec]) -> None:
-    from django.contrib.auth.models import Permission, User  # noqa: PLC0415 - needs the settings
-    from django.contrib.contenttypes.models import ContentType  # noqa: PLC0415
+    from tests.site.news.models import Article, Author, Section  # noqa: PLC0415 - needs the settings
 
     codec = django_codec(make)
-    users = [User(pk=number, username=f"u{number}", email=SafeString("e")) for number in range(3)]
-    permission = Permission(pk=7, name="p", content_type=ContentType(pk=3, app_label="a", model="m"))
-    payload = codec.encode([*users, permission], key=KEY)
+    authors = [Author(pk=number, name=SafeString(f"a{number}")) for number in range(3)]
+    article = Article(pk=7, title="t", author=authors[1], section=Section(pk=3, name="s"))
+    payload = codec.encode([*authors, article], key=KEY)
     again = codec.decode(payload, key=KEY)
     assert isinstance(again, list)
     assert [(type(each), each.pk) for each in again] == [
-        *((User, number) for number in range(3)),
-        (Permission, 7),
+        *((Author, number) for number in range(3)),
+        (Article, 7),
     ]
-    assert again[3].content_type.model == "m"
-    assert again[0].username == "u0"
+    assert again[3].author is again[1]
+    assert again[3].section.name == "s"
+    assert again[3].published == article.published
+    assert again[0].name == "a0"
     assert again[0]._state.adding is True
-    for name in ("User", "Permission", "ContentType"):
-        assert f".models:{name}\t{name}".encode() in payload
+    for name in ("Author", "Article", "Section"):
+        assert f"tests.site.news.models:{name}\t{name}".encode() in payload
 
 
 def test_unsigned_a_django_model_outside_the_models_section_is_not_made() -> None:
-    from django.contrib.auth.models import User  # noqa: PLC0415 - needs the settings
+    from tests.site.news.models import Author  # noqa: PLC0415 - needs the settings
 
     codec = django_codec(unsigned)
-    payload = codec.encode(User(pk=1), key=KEY)
-    body = payload[28 + len(b"django.contrib.auth.models:User\tUser") :]
-    assert isinstance(
-        codec.decode(envelope(body, models=b"django.contrib.auth.models:User\tUser"), key=KEY), User
-    )
+    models = b"tests.site.news.models:Author\tAuthor"
+    body = codec.encode(Author(pk=1), key=KEY)[28 + len(models) :]
+    assert isinstance(codec.decode(envelope(body, models=models), key=KEY), Author)
     assert codec.decode(envelope(body), key=KEY) == Unreadable(Reason.FORBIDDEN)
 
 
@@ -687,8 +714,8 @@ PROGRAMS = {
     + b"\x85R.",
     "model_unpickle of any model": HEAD
     + name("django.db.models.base", "model_unpickle")
-    + text("auth")
-    + text("User")
+    + text("news")
+    + text("Author")
     + b"\x86\x85R.",
     "memo index that takes gigabytes": HEAD + b"Nr\xff\xff\xff\x7f.",
     "memo index as text": b"Np99999999999\n.",

@@ -9,7 +9,8 @@ from threading import Lock
 
 from genscache.stores.base import Acquire, Answer, Ensure, Lease, Operation, Put, Store
 
-Listener = Callable[[Operation[object]], None]
+Listener = Callable[[object, object], None]
+"""Called with an operation and its answer."""
 
 
 class CountingStore(Store):
@@ -37,7 +38,7 @@ class CountingStore(Store):
                 self._keys.update(_made(operation))
         answer = self._inner.execute(operation)
         for listener in self._listeners:
-            listener(operation)
+            listener(operation, answer)
         return answer
 
     def close(self) -> None:

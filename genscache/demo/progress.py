@@ -9,6 +9,9 @@ from typing import Final, TextIO
 PAUSE: Final = 0.1
 """Seconds between two looks of the rewritten line."""
 
+MANY: Final = 20_000
+"""Fewer than these are done before a plain line in between would be read."""
+
 
 class Progress:
     """Says how far one step is.
@@ -35,7 +38,7 @@ class Progress:
             if time.monotonic() - self._shown >= PAUSE or done >= self._total:
                 self._shown = time.monotonic()
                 self._rewrite(self._text(done))
-        elif done * 4 // self._total > self._quarter:
+        elif self._total >= MANY and done < self._total and done * 4 // self._total > self._quarter:
             self._quarter = done * 4 // self._total
             self._stream.write(f"{self._text(done)}\n")
             self._stream.flush()

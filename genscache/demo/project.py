@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, cast
-from urllib.parse import urlsplit
 
 import django
 from django.apps import apps
@@ -22,12 +21,13 @@ from genscache.engine import Engine
 from genscache.exceptions import StoreError
 from genscache.keys import SITE
 from genscache.stores.base import Ensure
+from genscache.stores.faults import mask_url
 from genscache.stores.opening import StorePair, open_stores
 
 MEMORY: Final = "memory://?max_bytes=402653184"
 """Room for 100 000 entries and their counters: 384 MiB at most, about 80 of which are used."""
 
-SERVERS: Final = ("redis", "rediss", "unix")
+SCHEMES: Final = ("memory", "redis", "rediss", "unix")
 
 
 class BadStore(Exception):
@@ -44,7 +44,7 @@ def project(url: str | None) -> Iterator[CountingStore]:
     Raises:
         BadStore: The URL cannot be understood, or nothing that can be used answers there.
     """
-    prefix = f"gcdemo.{secrets.token_hex(6)}"
+    prefix = f"gcdemo.{secrets.token_hex(4)}"
     pair = _open(url, prefix)
     with tempfile.TemporaryDirectory(prefix="genscache-demo-", ignore_cleanup_errors=True) as directory:
         _configure(Path(directory, "newsroom.sqlite3"), url or MEMORY, prefix)
@@ -61,16 +61,26 @@ def project(url: str | None) -> Iterator[CountingStore]:
 
 
 def _open(url: str | None, prefix: str) -> StorePair:
-    scheme = "memory" if url is None else urlsplit(url.partition("://")[0] + "://").scheme
-    if scheme == "django":
+    wanted = MEMORY if url is None else url
+    scheme, separator, _ = wanted.partition("://")
+    # A Django cache would need a project's CACHES, and the demo is a project of its own.
+    if not separator or scheme not in SCHEMES:
         raise BadStore(
-            f"The demo has no CACHES in which {url!r} could be found. "
-            "Use --store redis://127.0.0.1:6379/0, or leave --store out for the memory of this process."
+            f"--store cannot be {_shown(wanted)!r}. Use redis://127.0.0.1:6379/0, rediss://... or unix:///socket, "
+            "or leave --store out for the memory of this process."
         )
     try:
-        return open_stores(url or MEMORY, prefix=prefix)
+        return open_stores(wanted, prefix=prefix)
     except ValueError as error:
         raise BadStore(f"--store: {error}") from error
+
+
+def _shown(url: str) -> str:
+    """Return a URL without its password, also if it can be no URL at all."""
+    try:
+        return mask_url(url)
+    except ValueError:
+        return f"{url.partition('://')[0]}://***"
 
 
 def _configure(database: Path, url: str, prefix: str) -> None:
@@ -102,9 +112,7 @@ def _probe(store: CountingStore, engine: Engine) -> None:
 
 def _leave_nothing(store: CountingStore, engine: Engine) -> None:
     """Take away what was made on a server: counters live for weeks, and the clock has no end at all."""
-    try:
+    # If the server has gone, there is nobody left to tell.
+    with suppress(StoreError):
         store.unlink_all((engine.keys.clock,))
-    except StoreError:
-        # The server has gone; there is nobody left to tell.
-        pass
     engine.close()

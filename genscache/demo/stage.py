@@ -31,7 +31,7 @@ class Stage:
     news: TextIO
     articles: int
     entries: int
-    calls: int = 200
+    calls: int = 100
     writes: int = 1000
 
 

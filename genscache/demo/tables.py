@@ -16,22 +16,20 @@ class Chapter:
 
     Attributes:
         name: Its key in the JSON document.
-        title: Its heading.
-        body: What people read, line by line.
+            body: What people read, line by line.
         data: What programs read: the same facts.
         kept: What was promised has come true.
     """
 
     name: str
-    title: str
     body: tuple[str, ...]
     data: Mapping[str, object]
     kept: bool = True
 
-    def lines(self, number: int) -> list[str]:
-        """Return the chapter as text."""
-        heading = f"{number}. {self.title}"
-        return ["", heading, "-" * len(heading), *self.body]
+
+def heading(text: str) -> list[str]:
+    """Return a heading, underlined."""
+    return ["", text, "-" * len(text)]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> tuple[str, ...]:

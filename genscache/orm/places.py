@@ -138,8 +138,11 @@ class Places:
         words, token = self.words, self.raw[at]
         name = parts(token)
         at += 1
-        if words[at] == "(" and ")" in words[at:]:
-            at = words.index(")", at) + 1
+        if words[at] == "(":
+            at += 1
+            while words[at] == "," or is_name(words[at]):
+                at += 1
+            at += words[at] == ")"
         if not name or words[at] != "AS":
             return
         at += 1

@@ -26,6 +26,9 @@ def before_read(
     recording = current_recording()
     if recording is None or recording.flaw:
         return
+    if recording.discover and not statement.complete:
+        recording.spoil(UNREADABLE)
+        return
     reason = _unfit(engine, connection, state, statement)
     if reason:
         recording.spoil(reason)

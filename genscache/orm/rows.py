@@ -10,9 +10,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from genscache.keys import SITE, Kind, Namespace
-from genscache.namespaces import Catalog, Table, fold, table_namespace
+from genscache.namespaces import Catalog, table_namespace
 from genscache.orm.shapes import DeleteByPk, InsertOne, UpdateByPk
 from genscache.orm.statement import Relation, Statement, StatementKind
+from genscache.tables import Table, fold
 
 Params = Sequence[object] | Mapping[str, object] | None
 
@@ -68,7 +69,7 @@ def birth(
     catalog: Catalog, connection: BaseDatabaseWrapper, table: Table, cursor: CursorWrapper
 ) -> frozenset[Namespace]:
     """Return what the row that an INSERT has just made bumps: its own key if it can be told, else the model."""
-    pk = catalog.exact_pk(table.name, _new_pk(connection, cursor))
+    pk = catalog.exact_pk(table.name, _new_pk(connection, table, cursor))
     return frozenset(catalog.row(connection.alias, table.name, [pk], deleting=False))
 
 
@@ -146,19 +147,23 @@ def _insert(
     return Effect(frozenset(before if catalog.is_tracked(table.name) else ()), frozenset(), table)
 
 
-def _new_pk(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> object:
-    """Return the first value that an INSERT gave back, without taking it from whoever asked for it.
+def _new_pk(connection: BaseDatabaseWrapper, table: Table, cursor: CursorWrapper) -> object:
+    """Return the primary key of the row that an INSERT has made, without taking it from whoever asked for it.
 
-    SQLite and MySQL tell the new key by themselves; elsewhere the cursor goes one row ahead and back.
+    Where the statement returns it, the cursor goes one row ahead and back; SQLite and MySQL also tell it by themselves.
     """
     inner = cursor.cursor
+    if connection.vendor != "sqlite" and getattr(inner, "description", None) and hasattr(inner, "scroll"):
+        # What is returned first need not be the key: generated columns are returned, too.
+        names = [str(column[0]).casefold() for column in inner.description]
+        row = inner.fetchone()
+        if row is None:
+            return None
+        inner.scroll(0, mode="absolute")
+        return row[names.index(str(table.pk_column).casefold())]
     if connection.vendor in ("sqlite", "mysql"):
         return getattr(inner, "lastrowid", None) or None
-    if getattr(inner, "description", None) is None or not hasattr(inner, "scroll"):
-        return None
-    row = inner.fetchone()
-    inner.scroll(0, mode="absolute")
-    return row[0] if row else None
+    return None
 
 
 def folded(relations: Iterable[Relation]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def _other(tokens: Tokens) -> Statement:
 def _begin(tokens: Tokens) -> Statement:
     """BEGIN and START TRANSACTION; BEGIN before anything else is a block of procedural code."""
     starts = tokens.word(1) == "TRANSACTION" if tokens.word(0) == "START" else tokens.word(1) in _BEGIN_WORDS
-    if not starts:
+    if not starts or "ATOMIC" in tokens.words:
         return replace(_other(tokens), ddl=True)
     return Statement(kind=StatementKind.BEGIN, isolation=tokens.mention(("ISOLATION", "SNAPSHOT", "READ")))
 
@@ -97,6 +97,19 @@ def _administrative(_tokens: Tokens) -> Statement:
     return Statement(kind=StatementKind.HARMLESS, ddl=True)
 
 
+def _inner(tokens: Tokens) -> Statement:
+    """Read a query inside another statement; only queries, so that no text can make this recurse."""
+    return one_statement(tokens) if tokens.word(0) in _QUERIES or tokens.word(0) == "(" else _UNKNOWN
+
+
+def _set(tokens: Tokens) -> Statement:
+    """SET; MariaDB's SET STATEMENT ... FOR runs the statement behind it."""
+    if tokens.word(1) != "STATEMENT":
+        return set_(tokens)
+    at = tokens.after("FOR")
+    return _inner(tokens.rest(at))
+
+
 def _prepare(tokens: Tokens) -> Statement:
     """PREPARE keeps a statement for later; PREPARE TRANSACTION takes the open transaction away."""
     return _UNKNOWN if tokens.word(1) == "TRANSACTION" else _HARMLESS
@@ -107,8 +120,7 @@ def _declare(tokens: Tokens) -> Statement:
     if "CURSOR" not in tokens.words:
         return _other(tokens)
     at = tokens.words.index("FOR") + 1 if "FOR" in tokens.words else len(tokens.words)
-    statement = one_statement(tokens.rest(at))
-    return replace(statement, complete=False)
+    return replace(_inner(tokens.rest(at)), complete=False)
 
 
 def _fetch(_tokens: Tokens) -> Statement:
@@ -197,7 +209,8 @@ _VERBS: Final[dict[str, Callable[[Tokens], Statement]]] = {
     **dict.fromkeys(("COMMIT", "END"), _commit),
     **dict.fromkeys(("ROLLBACK", "ABORT"), _rollback),
     **dict.fromkeys(("SAVEPOINT", "RELEASE"), _savepoint),
-    **dict.fromkeys(("SET", "RESET", "PRAGMA"), set_),
+    **dict.fromkeys(("RESET", "PRAGMA"), set_),
+    "SET": _set,
     **dict.fromkeys(("USE", "ATTACH", "DETACH"), use),
     **dict.fromkeys(("EXPLAIN", "DESCRIBE", "DESC", "ANALYZE", "ANALYSE"), _explain),
     **dict.fromkeys(("CALL", "EXEC", "EXECUTE"), _call),

@@ -15,10 +15,11 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from genscache import guards, isolation
+from genscache import isolation
 from genscache.engine import Engine
 from genscache.keys import Namespace
 from genscache.orm.connection import committing
+from genscache.orm.cursors import WatchedCursor
 from genscache.orm.reading import before_read
 from genscache.orm.rows import EVERYTHING, Effect, Params, birth, effect
 from genscache.orm.sql import SqlMemo, Statement, StatementKind
@@ -33,6 +34,8 @@ from genscache.transactions import (
 from genscache.writes import Ticket
 
 Result = TypeVar("Result")
+
+WRITES = "it writes to the database"
 
 
 class Context(TypedDict):
@@ -73,13 +76,12 @@ class Watcher:
             state.isolation_changed = True
             # A snapshot that has begun cannot be dated any more.
             state.snapshot = state.snapshot or state.begun
-        control = self._control(connection, state, statement)
+        control = self._control(connection, state, statement, text)
         if control is not None:
             return control(lambda: execute(sql, params, many, context))
         if not state.begun and in_transaction(connection, state):
             isolation.begin(engine, connection, state)
-        if statement.kind is StatementKind.READ:
-            before_read(engine, connection, state, statement)
+        before_read(engine, connection, state, statement)
         written = effect(engine.catalog, connection.alias, statement, text, None if many else params)
         if not written.before:
             return execute(sql, params, many, context)
@@ -89,17 +91,19 @@ class Watcher:
         return run(statement, lambda: execute(sql, params, many, context))
 
     def _control(
-        self, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement
+        self, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement, text: str
     ) -> Callable[[Callable[[], Result]], Result] | None:
         """Return how to run a statement that touches no table, ``None`` for the others."""
         match statement.kind:
             case StatementKind.BEGIN:
                 return partial(self._begin, connection, state)
             case StatementKind.COMMIT:
-                return partial(self._commit, connection, state)
+                return partial(self._commit, connection, state, text)
             case StatementKind.ROLLBACK:
-                return partial(self._rollback, connection, state)
-            case StatementKind.SAVEPOINT | StatementKind.HARMLESS if not statement.functions:
+                return partial(self._rollback, connection, state, text)
+            case StatementKind.SAVEPOINT:
+                return partial(self._savepoint, connection, state)
+            case StatementKind.HARMLESS if statement.complete and not statement.functions:
                 return _just
             case _:
                 return None
@@ -112,7 +116,7 @@ class Watcher:
             return execute()
         if in_transaction(connection, state):
             # PostgreSQL warns and goes on, SQLite refuses, MySQL commits what there was.
-            return self._commit(connection, state, execute) if connection.vendor == "mysql" else execute()
+            return self._commit(connection, state, "", execute) if connection.vendor == "mysql" else execute()
         state.reset()
         state.raw = True
         if connection.vendor != "postgresql":
@@ -125,22 +129,49 @@ class Watcher:
             raise
 
     def _commit(
-        self, connection: BaseDatabaseWrapper, state: Transaction, execute: Callable[[], Result]
+        self, connection: BaseDatabaseWrapper, state: Transaction, text: str, execute: Callable[[], Result]
     ) -> Result:
         """Run a COMMIT that came as SQL text: what was pending is settled as at Django's own."""
         with committing(connection, self._engine, roll_back=False):
             result = execute()
-        _ended(connection, state)
+        _ended(connection, state, text)
         return result
 
     @staticmethod
     def _rollback(
-        connection: BaseDatabaseWrapper, state: Transaction, execute: Callable[[], Result]
+        connection: BaseDatabaseWrapper, state: Transaction, text: str, execute: Callable[[], Result]
     ) -> Result:
         """Run a ROLLBACK that came as SQL text."""
         result = execute()
         state.reset()
-        _ended(connection, state)
+        _ended(connection, state, text)
+        return result
+
+    def _savepoint(
+        self, connection: BaseDatabaseWrapper, state: Transaction, execute: Callable[[], Result]
+    ) -> Result:
+        """Run a savepoint statement. On SQLite the outermost one, by itself, begins and ends a transaction."""
+        if connection.vendor != "sqlite" or connection.in_atomic_block or state.starting:
+            return execute()
+        if not state.raw:
+            isolation.begin(self._engine(), connection, state)
+            result = execute()
+            state.raw = driver_in_transaction(connection)
+            if not in_transaction(connection, state):
+                state.reset()
+            return result
+        pending = state.pending()
+        ticket = Ticket(self._engine(), pending)
+        try:
+            result = execute()
+        except BaseException:
+            ticket.release()
+            raise
+        if driver_in_transaction(connection):
+            ticket.release()
+        else:
+            state.reset()
+            ticket.settle(pending)
         return result
 
 
@@ -163,11 +194,11 @@ class _Write:
 
     def __call__(self, statement: Statement, execute: Callable[[], Result]) -> Result:
         """Run it: leased and settled at once in autocommit, else pending until COMMIT."""
-        if not in_transaction(self._connection, self._state):
-            return self._settled(execute)
         recording = current_recording()
         if recording is not None:
-            recording.spoil(guards.WROTE)
+            recording.spoil(WRITES)
+        if not in_transaction(self._connection, self._state):
+            return self._settled(execute)
         self._state.wrote = True
         if statement.ddl and self._connection.vendor == "mysql":
             return self._implicit_commit(execute)
@@ -187,6 +218,7 @@ class _Write:
         ticket = Ticket(self._engine, self._effect.before)
         try:
             result = execute()
+            _finish(self._cursor)
         except BaseException as error:
             if _may_still_run(self._connection, error):
                 ticket.abandon(self._effect.before, error)
@@ -225,6 +257,12 @@ class _Write:
             return self._effect.before
 
 
+def _finish(cursor: CursorWrapper) -> None:
+    """Let SQLite commit a statement that returns rows; the other databases have done so when they answer."""
+    if isinstance(cursor.cursor, WatchedCursor):
+        cursor.cursor.finish()
+
+
 def _may_still_run(connection: BaseDatabaseWrapper, error: BaseException) -> bool:
     """Tell whether the server may still be running a statement whose answer did not arrive."""
     if connection.vendor == "sqlite":
@@ -247,9 +285,14 @@ def _just(execute: Callable[[], Result]) -> Result:
     return execute()
 
 
-def _ended(connection: BaseDatabaseWrapper, state: Transaction) -> None:
-    """Note that SQL text has ended a transaction that Django believes open: statements may now commit one by one."""
+def _ended(connection: BaseDatabaseWrapper, state: Transaction, text: str) -> None:
+    """Note what SQL text that ended a transaction has left behind.
+
+    Where Django believes its transaction open, statements may now commit one by one. AND CHAIN begins another one.
+    """
     state.ended_raw = connection.in_atomic_block or not connection.autocommit
+    if not state.ended_raw:
+        state.raw = driver_in_transaction(connection) or "chain" in text.casefold()
 
 
 def _unknown(engine: Engine, sql: str) -> None:

@@ -6,7 +6,8 @@ atomic as a whole. The store keeps the bump clock:
 
     clock = max(clock + 1, store's time in microseconds)
 
-A bump advances the clock and gives its reading to the counter. All durations are in milliseconds.
+A bump advances the clock and gives its reading to the counter. All durations are in milliseconds, from 1 to 60 days.
+Tokens are 1 to 128 characters of ``[A-Za-z0-9_.-]``; a store refuses others with ``ValueError``.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ class ReadClock(Operation["Generation"]):
 
 @dataclass(frozen=True, slots=True)
 class Acquire(Operation[bool]):
-    """Take the lock ``key`` for ``token`` unless somebody holds it; it ends by itself after ``duration``."""
+    """Take the lock ``key`` for ``token`` unless somebody else holds it; it ends by itself after ``duration``.
+
+    Asking again with the same token is granted: the first answer may have been lost.
+    """
 
     key: str
     token: str

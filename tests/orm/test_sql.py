@@ -218,6 +218,14 @@ WRITES: list[tuple[str, str, str]] = [
     ("SELECT 1; DELETE FROM a", "a", ""),
     ("SELECT '\\'; DELETE FROM a; --'", "a", ""),
     ("/* x */ -- y\n DELETE FROM a", "a", ""),
+    ("SET STATEMENT max_statement_time = 1 FOR DELETE FROM a", "a", ""),
+    ("DELETE FROM a, b USING a JOIN b ON 1 = 1", "a b", "a b"),
+    ("INSERT INTO a VALUES (1) AS n ON DUPLICATE KEY UPDATE x = n.x, y = 2", "a", ""),
+    ("REPLACE a SELECT * FROM b", "a", "b"),
+    ("UPDATE a PARTITION (p0) SET x = 1", "a", ""),
+    ("CREATE TABLE a SELECT * FROM b", "a", "b"),
+    ("WITH x AS (SELECT 1) REPLACE INTO a SELECT * FROM x", "a", ""),
+    ('UPDATE"a"SET"x"=1', "a", ""),
 ]  # fmt: skip
 
 
@@ -249,7 +257,9 @@ KINDS: list[tuple[str, StatementKind]] = [
     ("{call p(1)}", UNKNOWN), ("FROBNICATE a", UNKNOWN), ("SELECT 'unfinished", UNKNOWN), ('SELECT "x', UNKNOWN),
     ("SELECT \x00 FROM a", UNKNOWN), ('SELECT * FROM U&"d\\0061t"', UNKNOWN), ("COMMIT PREPARED 'x'", UNKNOWN),
     ("PREPARE TRANSACTION 'x'", UNKNOWN), ("BEGIN; DELETE FROM a; COMMIT", UNKNOWN), ("SELECT 1; BEGIN", UNKNOWN),
-    ("BEGIN DELETE FROM a; END;", UNKNOWN), ("TRUNCATE a CASCADE", UNKNOWN), ("DROP SCHEMA s CASCADE", UNKNOWN),
+    ("BEGIN DELETE FROM a; END;", UNKNOWN),
+    ("BEGIN NOT ATOMIC DELETE FROM a", UNKNOWN), ("TRUNCATE a CASCADE", UNKNOWN),
+    ("DROP SCHEMA s CASCADE", UNKNOWN),
     ("CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END", UNKNOWN),
     ("CREATE FUNCTION f() RETURNS int AS $$ SELECT 1 $$ LANGUAGE sql", UNKNOWN),
     ("CREATE TABLE a AS EXECUTE p", UNKNOWN), ("EXPLAIN ANALYZE EXECUTE p", UNKNOWN),
@@ -379,7 +389,8 @@ def test_a_column_list_calls_nothing() -> None:
 )
 def test_procedures_are_told_apart_from_functions(sql: str) -> None:
     found = scan(sql)
-    assert (found.procedures, found.functions) == ({"app.rebuild", "rebuild"}, {"f"})
+    assert found.procedures == {"app.rebuild", "rebuild"}
+    assert found.functions == {"f"}
 
 
 SHAPES: list[tuple[str, RowShape | None]] = [
@@ -475,6 +486,31 @@ def test_the_memory_serves_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "'",
+        '"',
+        "/*",
+        "*/",
+        "$$",
+        "\\'",
+        "with a (",
+        "with a as (",
+        "declare c cursor for ",
+        "--\n",
+        "[",
+        "e'",
+        "@",
+        ".a",
+    ],
+)
+@pytest.mark.timeout(15)
+def test_a_hostile_text_takes_no_longer_than_its_length_allows(piece: str) -> None:
+    sql = "select " + piece * 20_000
+    assert scan(piece * 20_000).complete is False or scan(sql).kind is READ
 
 
 def test_a_huge_text_is_scanned_in_one_pass() -> None:

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import caches
@@ -173,19 +173,19 @@ class Backend(LocMemCache):
 
     broken: str = ""
 
-    def set_many(self, data: dict[str, object], *args: object, **kwargs: object) -> list[str]:
+    def set_many(self, data: dict[str, object], *args: Any, **kwargs: Any) -> list[str]:
         return list(data) if self.broken == "set" else super().set_many(data, *args, **kwargs)
 
-    def set(self, *args: object, **kwargs: object) -> None:
+    def set(self, *args: Any, **kwargs: Any) -> None:
         if self.broken not in {"set", "swallow"}:
             super().set(*args, **kwargs)
 
-    def get_many(self, *args: object, **kwargs: object) -> dict[str, object]:
+    def get_many(self, *args: Any, **kwargs: Any) -> dict[str, object]:
         if self.broken == "raise":
             raise ConnectionRefusedError(111, "refused")
         return {} if self.broken == "swallow" else super().get_many(*args, **kwargs)
 
-    def get(self, *args: object, **kwargs: object) -> object:
+    def get(self, *args: Any, **kwargs: Any) -> object:
         return None if self.broken == "swallow" else super().get(*args, **kwargs)
 
 
@@ -267,7 +267,7 @@ class FileLike(Backend):
 
     between: list[str] = []  # noqa: RUF012  a test replaces it on the instance
 
-    def add(self, key: str, value: object, *args: object, **kwargs: object) -> bool:
+    def add(self, key: str, value: object, *args: Any, **kwargs: Any) -> bool:
         if self.has_key(key):
             return False
         for _ in self.between:

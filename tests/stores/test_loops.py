@@ -46,7 +46,8 @@ def test_loops_in_several_threads_have_clients_of_their_own(store: AsyncRedisSto
     async def use() -> None:
         await store.execute(Ensure((counter,)))
         for _ in range(20):
-            seen.extend(await store.execute(Bump((counter,))))
+            (generation,) = await store.execute(Bump((counter,)))
+            seen.append(generation)
 
     threads = [threading.Thread(target=asyncio.run, args=(use(),)) for _ in range(4)]
     for thread in threads:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.apps import apps
@@ -17,6 +17,7 @@ from tests.writes.spy import SpyStore
 from tests.writes.actors import Cache
 
 if TYPE_CHECKING:
+    from genscache.apps import GenscacheConfig
     from tests.writes.world import Rows
 
 
@@ -49,7 +50,7 @@ def store(request: pytest.FixtureRequest, clock: Clock) -> Iterator[SpyStore]:
         inner: Any = MemoryStore(now=clock)
     else:
         inner = open_stores(request.getfixturevalue("valkey_url"), prefix=prefix).sync
-    spy = SpyStore(inner)
+    spy = SpyStore(inner, prefix=prefix)
     yield spy
     spy.close()
 
@@ -63,18 +64,15 @@ def memory(clock: Clock) -> SpyStore:
 @pytest.fixture
 def install() -> Iterator[Callable[..., Cache]]:
     """Install engines in the app; the settings are keyword arguments."""
-    config = apps.get_app_config("genscache")
-    before = config.__dict__.pop("engine", None)
+    config = cast("GenscacheConfig", apps.get_app_config("genscache"))
+    before = config.engine
 
     def installed(store: SpyStore, **settings: object) -> Cache:
-        engine = Engine(Settings.of({"STORE": "memory://", **settings}), store=store)
-        config.__dict__["engine"] = engine
-        return Cache(engine, store)
+        config.engine = Engine(Settings.of({"STORE": "memory://", "PREFIX": store.prefix, **settings}), store=store)
+        return Cache(config.engine, store)
 
     yield installed
-    config.__dict__.pop("engine", None)
-    if before is not None:
-        config.__dict__["engine"] = before
+    config.engine = before
 
 
 @pytest.fixture

@@ -28,15 +28,16 @@ class SpyStore(Store):
 
     Args:
         inner: The store that does the work.
+        prefix: Begins every key of this test on a server that other tests use, too.
 
     Attributes:
         seen: Every operation that was sent, in order, those of callbacks included.
         down: The store answers nothing.
-        swallow: Operations of this kind are done, but their answer is lost.
     """
 
-    def __init__(self, inner: Store) -> None:
+    def __init__(self, inner: Store, *, prefix: str = "gc") -> None:
         self.inner = inner
+        self.prefix = prefix
         self.capabilities = inner.capabilities
         self.seen: list[Operation[Any]] = []
         self.down = False

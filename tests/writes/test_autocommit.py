@@ -57,7 +57,7 @@ def test_a_statement_that_fails_is_bumped_all_the_same(alias: str, cache: Cache,
 
     with pytest.raises(IntegrityError), cache.store.watch() as seen:
         Article.objects.using(alias).create(
-            pk=rows.articles[0].pk, title="x", section=rows.section, author=rows.author
+            pk=rows.pks[0], title="x", section=rows.section, author=rows.author
         )
 
     assert written(seen) == ["Lease", "Settle"]
@@ -68,17 +68,17 @@ def test_a_statement_that_fails_is_bumped_all_the_same(alias: str, cache: Cache,
 @every_database
 def test_a_statement_that_is_interrupted_keeps_its_lease(alias: str, cache: Cache, rows: Rows) -> None:
     """Nobody knows whether the server goes on with it: bumped now, and once more when the lease ends."""
-    cache.warm(title, alias, rows.articles[0].pk)
-    other = rows.articles[1].pk
+    cache.warm(title, alias, rows.pks[0])
+    other = rows.pks[1]
     cache.warm(title, alias, other)
 
     def interrupted(*_: object) -> object:
         raise KeyboardInterrupt
 
     with connections[alias].execute_wrapper(interrupted), pytest.raises(KeyboardInterrupt):
-        Article.objects.using(alias).filter(pk=rows.articles[0].pk).update(title="new")
+        Article.objects.using(alias).filter(pk=rows.pks[0]).update(title="new")
 
-    answer = cache.read(title, alias, rows.articles[0].pk)
+    answer = cache.read(title, alias, rows.pks[0])
     if alias == "default":
         # SQLite runs in this process: the statement cannot go on.
         assert (answer.value, answer.outcome) == ("a0", "miss")
@@ -91,6 +91,6 @@ def test_a_statement_that_is_interrupted_keeps_its_lease(alias: str, cache: Cach
 @every_database
 def test_one_statement_costs_two_round_trips(alias: str, cache: Cache, rows: Rows) -> None:
     with cache.store.watch() as seen:
-        Article.objects.using(alias).filter(pk=rows.articles[0].pk).update(title="new")
+        Article.objects.using(alias).filter(pk=rows.pks[0]).update(title="new")
 
     assert [type(each) for each in seen] == [Lease, Settle]

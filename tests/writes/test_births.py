@@ -16,7 +16,7 @@ from tests.writes.world import Rows, country, path, title, titles
 @every_database
 @pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "atomic"])
 def test_an_automatic_key(alias: str, cache: Cache, rows: Rows, atomic: bool) -> None:  # noqa: FBT001
-    first, unborn = rows.articles[0].pk, rows.articles[-1].pk + 1
+    first, unborn = rows.pks[0], rows.pks[-1] + 1
     assert cache.warm(title, alias, unborn) is None
     cache.warm(title, alias, first)
     cache.warm(titles, alias)
@@ -36,7 +36,7 @@ def test_an_automatic_key(alias: str, cache: Cache, rows: Rows, atomic: bool) ->
 @every_database
 def test_an_automatic_key_is_leased_with_the_model(alias: str, cache: Cache, rows: Rows) -> None:
     """Before the INSERT has run nobody knows the key, so no entry of any object is served until it is settled."""
-    unborn = rows.articles[-1].pk + 1
+    unborn = rows.pks[-1] + 1
     cache.warm(title, alias, unborn)
     between: list[object] = []
     cache.store.before(
@@ -51,7 +51,7 @@ def test_an_automatic_key_is_leased_with_the_model(alias: str, cache: Cache, row
 
 @every_database
 def test_an_automatic_key_by_raw_sql(alias: str, cache: Cache, rows: Rows) -> None:
-    unborn = rows.articles[-1].pk + 1
+    unborn = rows.pks[-1] + 1
     assert cache.warm(title, alias, unborn) is None
 
     sql(
@@ -66,7 +66,7 @@ def test_an_automatic_key_by_raw_sql(alias: str, cache: Cache, rows: Rows) -> No
 
 @every_database
 def test_an_explicit_key(alias: str, cache: Cache, rows: Rows) -> None:
-    first = rows.articles[0].pk
+    first = rows.pks[0]
     assert cache.warm(title, alias, 4711) is None
     cache.warm(title, alias, first)
 
@@ -79,7 +79,7 @@ def test_an_explicit_key(alias: str, cache: Cache, rows: Rows) -> None:
 @every_database
 @pytest.mark.parametrize("count", [1, 3])
 def test_many_at_once(alias: str, cache: Cache, rows: Rows, count: int) -> None:
-    unborn = rows.articles[-1].pk + count
+    unborn = rows.pks[-1] + count
     assert cache.warm(title, alias, unborn) is None
 
     Article.objects.using(alias).bulk_create(
@@ -92,7 +92,7 @@ def test_many_at_once(alias: str, cache: Cache, rows: Rows, count: int) -> None:
 @databases("default", "postgres")
 def test_an_insert_that_conflicts_is_not_taken_for_a_birth(alias: str, quick: Cache, rows: Rows) -> None:
     """SQLite still tells the key of the INSERT before; the one that did nothing must not settle for that row."""
-    first = rows.articles[0].pk
+    first = rows.pks[0]
     quick.warm(title, alias, first)
 
     changed = Article(pk=first, title="new", section=rows.section, author=rows.author)

@@ -22,7 +22,7 @@ def rename(alias: str, pk: object, name: str) -> None:
 def test_a_write_between_the_query_and_the_fill(alias: str, cache: Cache, rows: Rows, reader: object) -> None:
     """The vector was read before the query: what is stored then lies under a vector that nobody asks for."""
     assert callable(reader)
-    cache.store.before(Put, lambda: elsewhere(lambda: rename(alias, rows.articles[0].pk, "new")))
+    cache.store.before(Put, lambda: elsewhere(lambda: rename(alias, rows.pks[0], "new")))
 
     assert cache.read(reader, alias).value == ["a0", "a1", "a2"]
 
@@ -35,7 +35,7 @@ def test_a_fill_that_arrives_after_a_younger_one(alias: str, quick: Cache, rows:
     """The late fill of a dead vector neither is served nor takes the living entry's place (A3)."""
 
     def meanwhile() -> None:
-        rename(alias, rows.articles[0].pk, "new")
+        rename(alias, rows.pks[0], "new")
         assert quick.warm(titles, alias) == ["new", "a1", "a2"]
 
     quick.store.before(Put, lambda: elsewhere(meanwhile))
@@ -59,7 +59,7 @@ def test_a_write_between_two_queries_of_one_function(alias: str, quick: Cache, r
         return first, list(Section.objects.using(alias).values_list("name", flat=True))
 
     def write_both() -> None:
-        rename(alias, rows.articles[0].pk, "new")
+        rename(alias, rows.pks[0], "new")
         Section.objects.using(alias).update(name="Sport")
 
     interrupted: list[bool] = []
@@ -92,7 +92,7 @@ def test_an_iterator_that_is_opened_before_a_write_and_read_after_it(
         found = [next(names)]
         if not interrupted:
             interrupted.append(True)
-            elsewhere(lambda: rename(alias, rows.articles[2].pk, "new"))
+            elsewhere(lambda: rename(alias, rows.pks[2], "new"))
         return [*found, *names]
 
     interrupted: list[bool] = []
@@ -105,7 +105,7 @@ def test_an_iterator_that_is_opened_before_a_write_and_read_after_it(
 @every_database
 def test_an_object_that_is_born_between_the_query_and_the_fill(alias: str, cache: Cache, rows: Rows) -> None:
     """That a row does not exist is an answer, too."""
-    pk = rows.articles[-1].pk + 1
+    pk = rows.pks[-1] + 1
 
     def create() -> None:
         made = Article.objects.using(alias).create(title="born", section=rows.section, author=rows.author)

@@ -46,7 +46,7 @@ def _bulk_create(alias: str, rows: Rows) -> None:
 
 
 def _upsert(alias: str, rows: Rows) -> None:
-    changed = Article(pk=rows.articles[0].pk, title="new", section=rows.section, author=rows.author)
+    changed = Article(pk=rows.pks[0], title="new", section=rows.section, author=rows.author)
     unique = None if alias == "mariadb" else ["id"]
     Article.objects.using(alias).bulk_create(
         [changed], update_conflicts=True, update_fields=["title"], unique_fields=unique
@@ -64,7 +64,7 @@ def _update(alias: str, rows: Rows) -> None:
 
 
 def _update_by_key(alias: str, rows: Rows) -> None:
-    Article.objects.using(alias).filter(pk=rows.articles[0].pk).update(title="new")
+    Article.objects.using(alias).filter(pk=rows.pks[0]).update(title="new")
 
 
 def _update_through_relation(alias: str, rows: Rows) -> None:
@@ -106,7 +106,7 @@ def _update_or_create_new(alias: str, rows: Rows) -> None:
 
 
 def _proxy(alias: str, rows: Rows) -> None:
-    Article.objects.using(alias).filter(pk=rows.articles[1].pk).update(views=200)
+    Article.objects.using(alias).filter(pk=rows.pks[1]).update(views=200)
     popular = PopularArticle.objects.using(alias).get()
     popular.title = "new"
     popular.save()
@@ -150,7 +150,7 @@ FORMS: list[Write] = [
 @every_database
 @pytest.mark.parametrize("write", FORMS, ids=lambda write: write.__name__.strip("_"))
 def test_a_form_of_writing(alias: str, quick: Cache, rows: Rows, write: Write) -> None:
-    first = rows.articles[0].pk
+    first = rows.pks[0]
     quick.warm(titles, alias)
     quick.warm(found_titles, alias)
     old = quick.warm(title, alias, first)

@@ -77,6 +77,7 @@ class Rows:
     author: Author
     articles: list[Article]
     tags: list[Tag]
+    pks: list[int]
 
 
 def seed(alias: str, *, articles: int = 3) -> Rows:
@@ -88,7 +89,7 @@ def seed(alias: str, *, articles: int = 3) -> Rows:
         for index in range(articles)
     ]
     tags = [Tag.objects.using(alias).create(name=name) for name in ("one", "two")]
-    return Rows(section, author, made, tags)
+    return Rows(section, author, made, tags, [article.pk for article in made])
 
 
 def database_titles(alias: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 
@@ -10,8 +12,7 @@ class Section(models.Model):
 
     name = models.CharField(max_length=100)
 
-    class Meta:
-        app_label = "newsroom"
+    objects: ClassVar[models.Manager[Section]] = models.Manager()
 
     def __str__(self) -> str:
         return self.name
@@ -22,8 +23,7 @@ class Author(models.Model):
 
     name = models.CharField(max_length=100)
 
-    class Meta:
-        app_label = "newsroom"
+    objects: ClassVar[models.Manager[Author]] = models.Manager()
 
     def __str__(self) -> str:
         return self.name
@@ -34,8 +34,7 @@ class Tag(models.Model):
 
     name = models.CharField(max_length=100)
 
-    class Meta:
-        app_label = "newsroom"
+    objects: ClassVar[models.Manager[Tag]] = models.Manager()
 
     def __str__(self) -> str:
         return self.name
@@ -52,8 +51,7 @@ class Article(models.Model):
     published = models.DateTimeField(db_index=True)
     views = models.IntegerField(default=0)
 
-    class Meta:
-        app_label = "newsroom"
+    objects: ClassVar[models.Manager[Article]] = models.Manager()
 
     def __str__(self) -> str:
         return self.title

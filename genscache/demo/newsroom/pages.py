@@ -25,10 +25,12 @@ def front_page(limit: int) -> Page:
             (each.title, each.section.name, each.author.name, ", ".join(tag.name for tag in each.tags.all()))
             for each in newest.order_by("-published", "-pk")[:limit]
         ],
-        "most read": [(title,) for title in Article.objects.order_by("-views", "pk").values_list("title", flat=True)[:5]],
+        "most read": [
+            (title,) for title in Article.objects.order_by("-views", "pk").values_list("title", flat=True)[:5]
+        ],
         "sections": [
-            (section.name, str(section.size))
-            for section in Section.objects.annotate(size=Count("articles")).order_by("name")
+            (name, str(size))
+            for name, size in Section.objects.order_by("name").values_list("name", Count("articles"))
         ],
     }
 
@@ -58,4 +60,5 @@ def teaser(number: int) -> str:
 
 def title_of(pk: int) -> str:
     """Ask the database for an article's title."""
-    return Article.objects.values_list("title", flat=True).get(pk=pk)
+    title: str = Article.objects.values_list("title", flat=True).get(pk=pk)
+    return title

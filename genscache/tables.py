@@ -1,0 +1,63 @@
+"""What is known of one model's table: its name, its primary key, and its definition."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import django
+from django.db import models
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of an installed model, by its folded name."""
+
+    name: str
+    label: str
+    managed: bool
+    tracked: bool
+    pk_column: str | None
+    pk_field: models.Field[object, object] | None
+
+
+def fold(table: str) -> str:
+    """Return the name under which a table is known here: its last part, without quotes or case.
+
+    Two tables that differ only in case or schema share namespaces: that invalidates too much, never too little.
+    """
+    return table.replace("`", '"').split('"."')[-1].strip('"').casefold()
+
+
+def target(field: models.Field[object, object]) -> models.Field[object, object]:
+    """Follow a foreign key that is a primary key to the field that holds the value."""
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return field
+
+
+def same_pk(model: type[models.Model]) -> Iterator[type[models.Model]]:
+    """Yield ``model`` and the parents whose primary key is, through parent links, the same value."""
+    while True:
+        yield model
+        meta = model._meta
+        if meta.proxy:
+            model = cast("type[models.Model]", meta.concrete_model)
+            continue
+        linked = [parent for parent, link in meta.parents.items() if link is not None and link is meta.pk]
+        if not linked:
+            return
+        model = linked[0]
+
+
+def definition(model: type[models.Model]) -> str:
+    """Return a digest of a model's fields, and of Django's version, whose pickles another version need not read."""
+    text = "\n".join(
+        f"{field.attname} {field.column} {field.get_internal_type()} {field.null} {type(field).__qualname__}"
+        for field in model._meta.concrete_fields
+    )
+    return hashlib.blake2b(
+        f"{django.__version__}\n{model._meta.label}\n{text}".encode(), digest_size=8
+    ).hexdigest()

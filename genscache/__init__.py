@@ -5,8 +5,9 @@ Importing this reads no setting and opens no connection.
 
 from __future__ import annotations
 
-from genscache.decorators import bypass, cached
+from genscache.decorators import cached
 from genscache.dependencies import obj
+from genscache.guards import bypass
 from genscache.invalidation import (
     ainvalidate,
     ainvalidate_all,

@@ -62,6 +62,14 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A value as bytes, not sealed yet: the body, and the definitions of the models in it."""
+
+    body: bytes
+    models: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """What ``decode`` returns in place of a value."""
 
@@ -127,16 +135,27 @@ class Codec:
         Raises:
             UncacheableValue: It cannot be pickled or, unsigned, is of a class that is not on the list.
         """
+        return self.seal(self.dump(value), key=key)
+
+    def dump(self, value: object) -> Content:
+        """Do the part of ``encode`` that looks at the value; a lazy one asks the database here.
+
+        Raises:
+            UncacheableValue: As ``encode``.
+        """
         if type(value) is Unreadable:
             raise UncacheableValue(f"{value!r} means that there is no value. Return something else.")
         try:
-            body, models = self._dump(value)
+            return Content(*self._dump(value))
         except Exception as error:  # a value's own __reduce__ may raise anything
             raise UncacheableValue(
                 f"a result of type {type(value).__module__}.{type(value).__qualname__} cannot be stored: {error}. "
                 "Return plain data: a list and not a generator, values and not locks, files or local classes."
             ) from error
-        flags = 0
+
+    def seal(self, content: Content, *, key: str) -> bytes:
+        """Do the part of ``encode`` that needs the key."""
+        flags, body, models = 0, content.body, content.models
         if self.compress_above is not None and self.compress_above < len(body) <= self.largest:
             flags, body = _COMPRESSED, zlib.compress(body)
         header = _HEADER.pack(MAGIC, flags, self._serializer_id(), bytes(16), len(models))

@@ -1,15 +1,14 @@
-"""``@cached`` and ``bypass()``."""
+"""``@cached``."""
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import ContextDecorator
-from contextvars import Token
 from datetime import timedelta
-from types import FunctionType, MethodType, TracebackType
-from typing import Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from types import FunctionType, MethodType
+from typing import Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from asgiref.sync import markcoroutinefunction
 from django.db import models
@@ -21,22 +20,27 @@ from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
 from genscache.filling import Compute, Job, Raised
 from genscache.functions import Identity, Options
-from genscache.guards import bypassing
 from genscache.invalidation import aannounce, announce
 from genscache.keys import Kind, Namespace
 from genscache.types import MISSING, Missing
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 class _Cached(Generic[P]):
     """What cached functions of both kinds have."""
 
+    __name__: str
+    __qualname__: str
+
     def __init__(self, function: Callable[P, object], options: Options) -> None:
         functools.update_wrapper(cast("Callable[P, object]", self), function)
         self._function = function
         self._identity = Identity(function, options)
+        self._bound: tuple[object, ...] = ()
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the store key of a call's entry without its generations, for looking around in ``redis-cli``.
@@ -47,7 +51,7 @@ class _Cached(Generic[P]):
             UncacheableArgument: An argument has no canonical form.
         """
         engine = current_engine()
-        call = self._identity.call(engine, args, dict(kwargs))
+        call = self._identity.call(engine, (*self._bound, *args), dict(kwargs))
         known = engine.dependencies.get(engine.keys.hint(self._identity.path, call.digest)) or ()
         question = self._identity.question(engine, call, (*call.base, *call.declared, *known))
         return engine.keys.entry(question.owner, question.fingerprint, ())
@@ -60,12 +64,12 @@ class _Cached(Generic[P]):
             StoreUnavailable: As ``invalidate_model``.
         """
         engine = current_engine()
-        announce(engine, [self._call_namespace(engine, args, dict(kwargs))])
+        announce(engine, [self._call_namespace(args, dict(kwargs))])
 
     async def ainvalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Invalidate the entry of one call, from a coroutine."""
         engine = current_engine()
-        await aannounce(engine, [self._call_namespace(engine, args, dict(kwargs))])
+        await aannounce(engine, [self._call_namespace(args, dict(kwargs))])
 
     def invalidate_all(self) -> None:
         """Invalidate the entries of all calls of this function, in one round trip."""
@@ -75,11 +79,15 @@ class _Cached(Generic[P]):
         """Invalidate the entries of all calls of this function, from a coroutine."""
         await aannounce(current_engine(), [self._identity.namespace])
 
-    def __get__(self, instance: object, owner: type | None = None) -> Self | MethodType:
-        """Bind to an instance, as a function does: the instance becomes the first argument."""
-        return self if instance is None else MethodType(cast("Callable[..., object]", self), instance)
+    def _bind(self, instance: object) -> Self:
+        """Return this function with ``instance`` as its first argument, in everything that it offers."""
+        bound = copy.copy(self)
+        bound._bound = (*self._bound, instance)
+        bound.__dict__["__wrapped__"] = MethodType(self.__dict__["__wrapped__"], instance)
+        return bound
 
     def _job(self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]) -> Job:
+        args = (*self._bound, *args)
         timeout = self._identity.options.timeout
         return Job(
             engine,
@@ -89,10 +97,9 @@ class _Cached(Generic[P]):
             round((engine.settings.timeout if timeout is None else timeout) * 1000),
         )
 
-    def _call_namespace(
-        self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> Namespace:
-        return Namespace(Kind.CALL, self._identity.path, self._identity.call(engine, args, kwargs).digest)
+    def _call_namespace(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Namespace:
+        digest = self._identity.digest((*self._bound, *args), kwargs)
+        return Namespace(Kind.CALL, self._identity.path, digest)
 
 
 class CachedFunction(_Cached[P], Generic[P, R]):
@@ -103,6 +110,18 @@ class CachedFunction(_Cached[P], Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the function returns, from the store where that is known to be right."""
         return self._answer(args, dict(kwargs), fresh=False)
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+
+    @overload
+    def __get__(
+        self: CachedFunction[Concatenate[S, Q], R], instance: S, owner: type | None = None
+    ) -> CachedFunction[Q, R]: ...
+
+    def __get__(self, instance: object, owner: type | None = None) -> object:
+        """Bind to an instance, as a function does: the instance becomes the first argument."""
+        return self if instance is None else self._bind(instance)
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function and replace the entry of this call."""
@@ -127,6 +146,18 @@ class AsyncCachedFunction(_Cached[P], Generic[P, R]):
         """Return what the function returns, from the store where that is known to be right."""
         return await self._answer(args, dict(kwargs), fresh=False)
 
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+
+    @overload
+    def __get__(
+        self: AsyncCachedFunction[Concatenate[S, Q], R], instance: S, owner: type | None = None
+    ) -> AsyncCachedFunction[Q, R]: ...
+
+    def __get__(self, instance: object, owner: type | None = None) -> object:
+        """Bind to an instance, as a function does: the instance becomes the first argument."""
+        return self if instance is None else self._bind(instance)
+
     async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function and replace the entry of this call."""
         return await self._answer(args, dict(kwargs), fresh=True)
@@ -140,8 +171,9 @@ class AsyncCachedFunction(_Cached[P], Generic[P, R]):
 class Decorator(Protocol):
     """What ``cached(...)`` returns."""
 
+    # A coroutine function is a function, too: the first that fits counts.
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]
         self, function: Callable[P, Coroutine[object, object, R]], /
     ) -> AsyncCachedFunction[P, R]: ...
 
@@ -149,22 +181,25 @@ class Decorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...
 
 
+# A model is callable, and a coroutine function is a function: the first that fits counts.
 @overload
-def cached(function: Callable[P, Coroutine[object, object, R]], /) -> AsyncCachedFunction[P, R]: ...
-
-
-@overload
-def cached(function: FunctionType, /) -> CachedFunction[..., object]: ...
-
-
-@overload
-def cached(
+def cached(  # type: ignore[overload-overlap]
     *dependencies: ModelClass | ObjectRef | models.Model | str,
     timeout: float | timedelta | Missing | None = ...,
     depends_on: Callable[..., Iterable[ModelClass | ObjectRef | models.Model | str]] | None = ...,
     key: Callable[..., object] | None = ...,
     lock: bool = ...,
 ) -> Decorator: ...
+
+
+@overload
+def cached(  # type: ignore[overload-overlap]
+    function: Callable[P, Coroutine[object, object, R]], /
+) -> AsyncCachedFunction[P, R]: ...
+
+
+@overload
+def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
 
 
 def cached(
@@ -219,34 +254,6 @@ def cached(
         return CachedFunction(function, options)
 
     return decorate
-
-
-class bypass(ContextDecorator):  # noqa: N801 - used as a function
-    """Let every read in the block, or in the decorated function, go to the database; nothing is stored either."""
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
-    def __enter__(self) -> Self:
-        """Begin to bypass."""
-        self._tokens.append(bypassing.set(True))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Do what was done before."""
-        bypassing.reset(self._tokens.pop())
-
-    async def __aenter__(self) -> Self:
-        """Begin to bypass in a coroutine."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Do what was done before."""
-        self.__exit__(kind, error, traceback)
 
 
 def _check(dependency: object) -> None:

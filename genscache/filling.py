@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from genscache import flights, guards
+from genscache.codec import Content
 from genscache.engine import Engine
 from genscache.events import Filled, Read
-from genscache.exceptions import StoreError
+from genscache.exceptions import StoreError, UncacheableValue
 from genscache.flights import Shared
 from genscache.functions import Call, Identity
 from genscache.keys import Kind, Namespace
@@ -103,20 +104,31 @@ class Filler:
         """Compute and store; return the result, and the key and payload if others may be given it."""
         recording = Recording(self.vector, discover=self._job.identity.options.discover)
         recording.use((*self._job.call.base, *self._job.call.declared))
+        content = None
         with flights.leadership(), record(recording):
             result = yield self._job.compute
             if not isinstance(result, Raised):
                 recording.spoil(guards.may_fill())
+                # A queryset in the result asks the database only now: those reads count, too.
+                content = None if recording.flaw else self._dump(result)
         if isinstance(result, Raised):
             return result, None
         self._job.engine.hub.send(Read(self._job.path, "miss", recording.flaw))
-        return result, None if recording.flaw else (yield from self._store(result, recording))
+        if content is None or recording.flaw:
+            return result, None
+        return result, (yield from self._store(content, recording))
 
-    def _store(self, result: object, recording: Recording) -> Steps[Shared]:
+    def _dump(self, result: object) -> Content:
+        try:
+            return self._job.engine.codec.dump(result)
+        except UncacheableValue as error:
+            raise UncacheableValue(f"{self._job.path}(): {error}") from error
+
+    def _store(self, content: Content, recording: Recording) -> Steps[Shared]:
         """Store a result that may be stored; what the store does not take may still be shared in this process."""
         engine, path, ttl = self._job.engine, self._job.path, self._job.ttl
         key, superseded = self._place(recording)
-        payload = engine.codec.encode(result, key=key)
+        payload = engine.codec.seal(content, key=key)
         if len(payload) > engine.settings.max_entry_bytes:
             engine.hub.survived("not stored", f"{path}: {TOO_LARGE} ({len(payload)} bytes)")
             return None

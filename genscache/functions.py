@@ -85,7 +85,7 @@ class Identity:
             UncacheableArgument: An argument has no canonical form.
             InvalidNamespace: A dependency is not an installed model, object or name.
         """
-        content = digest(self._content(args, kwargs))
+        content = self.digest(args, kwargs)
         dependencies = self.options.dependencies
         if self.options.depends_on is not None:
             dependencies = (*dependencies, *self.options.depends_on(*args, **kwargs))
@@ -96,6 +96,15 @@ class Identity:
             reading(engine.catalog, dependencies),
             untracked(engine.catalog, dependencies),
         )
+
+    def digest(self, args: tuple[object, ...], kwargs: dict[str, object]) -> str:
+        """Return what identifies the arguments of a call.
+
+        Raises:
+            TypeError: The function cannot be called so.
+            UncacheableArgument: An argument has no canonical form.
+        """
+        return digest(self._content(args, kwargs))
 
     def question(self, engine: Engine, call: Call, namespaces: tuple[Namespace, ...]) -> Question:
         """Return what is asked of the store for a call that depends on ``namespaces``.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextvars import ContextVar
+from collections.abc import Callable, Collection
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
+from functools import wraps
+from inspect import iscoroutinefunction
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar, cast
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -24,7 +28,59 @@ OWED = "bumps are owed to the store, so it is not trusted"
 NO_CLOCK = "the transaction reads a snapshot, and the store's clock before it is not known"
 PINNED = "an unfinished SELECT (an open iterator or cursor) pins an old snapshot of SQLite"
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 bypassing: ContextVar[bool] = ContextVar("genscache_bypass", default=False)
+
+
+class bypass:  # noqa: N801 - used as a function
+    """Let every read in the block, or in the decorated function, go to the database; nothing is stored either.
+
+    A block (``with`` or ``async with``), or a decorator of a function or of a coroutine function.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate; every call has a block of its own, so that threads and tasks may call at the same time."""
+        if iscoroutinefunction(function):
+
+            @wraps(function)
+            async def arun(*args: P.args, **kwargs: P.kwargs) -> object:
+                with bypass():
+                    return await function(*args, **kwargs)
+
+            return cast("Callable[P, R]", arun)
+
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            with bypass():
+                return function(*args, **kwargs)
+
+        return run
+
+    def __enter__(self) -> Self:
+        """Begin to bypass."""
+        self._tokens.append(bypassing.set(True))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Do what was done before."""
+        bypassing.reset(self._tokens.pop())
+
+    async def __aenter__(self) -> Self:
+        """Begin to bypass in a coroutine."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Do what was done before."""
+        self.__exit__(kind, error, traceback)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Transaction:
         begun: A statement has run, or the clock was taken for it.
         snapshot: Statements read an old snapshot (REPEATABLE READ, SERIALIZABLE, SQLite).
         clock: The bump clock before the snapshot began; ``None`` where the store could not tell.
+        manual: SQL text has switched autocommit off (MySQL): a transaction follows the other.
         raw: The transaction was begun by SQL text, without Django's knowledge.
         ended_raw: SQL text has committed Django's transaction: what follows may be committed statement by statement.
         isolation_changed: SQL text has touched the isolation level of this connection.
@@ -40,6 +41,7 @@ class Transaction:
         self.isolation_changed = False
         self.isolation: str | None = None
         self.starting = False
+        self.manual = False
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
         self.reset()
 
@@ -57,6 +59,7 @@ class Transaction:
         """Forget what was known of the server's session."""
         self.isolation_changed = False
         self.isolation = None
+        self.manual = False
         self._cursors.clear()
         self.reset()
 
@@ -118,7 +121,7 @@ def state_of(connection: BaseDatabaseWrapper) -> Transaction | None:
 
 def in_transaction(connection: BaseDatabaseWrapper, state: Transaction) -> bool:
     """Tell whether statements on ``connection`` wait for a COMMIT."""
-    return connection.in_atomic_block or not connection.autocommit or state.raw
+    return connection.in_atomic_block or not connection.autocommit or state.raw or state.manual
 
 
 def open_transactions() -> Iterator[tuple[BaseDatabaseWrapper, Transaction]]:

@@ -62,7 +62,7 @@ class Ticket:
         """Nobody knows whether the write will take effect: bump now, and leave the lease, which ends with a bump."""
         detail = f"{type(error).__name__}: the outcome of a write is unknown; its lease runs out by itself"
         self._engine.hub.survived("commit unknown", detail)
-        if self._batch is not None and self._batch.add(namespaces):
+        if self._batch is not None and self._batch.abandon(namespaces):
             return
         bump = self._engine.counters(coarsened(namespaces))
         if bump:
@@ -72,6 +72,7 @@ class Ticket:
         if not counters:
             return
         duration = round(self._engine.settings.lease * 1000)
+        asked = time.monotonic()
         try:
             self._engine.run(write.lease(counters, token=self._token, duration=duration))
         except StoreError as error:
@@ -86,7 +87,7 @@ class Ticket:
         if self._batch is None:
             self._leased = counters
         else:
-            self._batch.leased(counters)
+            self._batch.leased(counters, since=asked)
 
 
 class Batch:
@@ -119,10 +120,22 @@ class Batch:
                 each for each in counters if now - self._leases.get(each, -renew_after) >= renew_after
             )
 
-    def leased(self, counters: Iterable[str]) -> None:
-        """Remember leases that the batch's token holds."""
+    def leased(self, counters: Iterable[str], *, since: float) -> None:
+        """Remember leases that the batch's token holds, and when they were asked for: the answer may come late."""
         with self._lock:
-            self._leases.update(dict.fromkeys(counters, time.monotonic()))
+            self._leases.update(dict.fromkeys(counters, since))
+
+    def abandon(self, namespaces: Iterable[Namespace]) -> bool:
+        """Gather what a COMMIT without an answer may yet write; its lease must outlive the batch.
+
+        So the batch goes on under another token, and the leases of the one so far run out by themselves.
+        """
+        with self._lock:
+            if self._open:
+                self._pending.update(dict.fromkeys(namespaces))
+                self._leases.clear()
+                self.token = self.engine.token()
+            return self._open
 
     def end(self) -> tuple[Steps[None] | None, tuple[str, ...]]:
         """Close the batch; return the one step that settles it (``None``: nothing to do) and what that bumps."""
@@ -178,6 +191,10 @@ def deliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) -> StoreE
         engine.run(steps)
     except StoreError as error:
         return _undelivered(engine, bump, error)
+    except BaseException:
+        # A signal handler raised between sending and the answer: the bump may not have arrived.
+        engine.unsettled.owe(bump)
+        raise
     _delivered(engine, bump)
     return None
 

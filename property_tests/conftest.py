@@ -1,6 +1,6 @@
 """How long Hypothesis searches.
 
-``HYPOTHESIS_PROFILE`` is ``dev`` (the default), ``ci`` (the same examples each time) or ``nightly`` (long).
+``HYPOTHESIS_PROFILE`` is ``dev`` (the default), ``ci`` (the same examples each time), ``nightly`` (long) or ``mutants``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # A loaded machine makes one example slow; that is no finding.
 settings.register_profile("dev", max_examples=50, stateful_step_count=30, deadline=None)
@@ -28,5 +28,9 @@ settings.register_profile(
     deadline=timedelta(seconds=30),
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
+)
+# Only whether anything is found counts, not the shortest way to it.
+settings.register_profile(
+    "mutants", settings.get_profile("ci"), max_examples=300, phases=[Phase.explicit, Phase.generate]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

@@ -140,8 +140,8 @@ _WRITES: dict[str, Callable[[str, int, str], object]] = {
 }
 
 
-def write_untold(world: World, session: Session, pk: int) -> None:
-    """Begin to write by the driver's own connection; inside a transaction, tell at once."""
+def write_untold(world: World, session: Session, pk: int, *, announce: bool = True) -> None:
+    """Begin to write by the driver's own connection; inside a transaction, tell at once if ``announce``."""
     world.version += 1
     version, alias = world.version, world.database.alias
     session.untold = not session.frames
@@ -150,7 +150,7 @@ def write_untold(world: World, session: Session, pk: int) -> None:
         connection = connections[alias]
         connection.ensure_connection()
         connection.connection.execute(f"UPDATE news_section SET name = '{version}' WHERE id = {pk}")
-        if session.frames:
+        if session.frames and announce:
             invalidate_model(Section)
 
     def done(_: object) -> None:

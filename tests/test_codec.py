@@ -255,7 +255,7 @@ def test_a_local_class_is_refused() -> None:
         (ValueError("x"), "not on the list"),
         (slice("a"), "slice with"),
     ],
-    ids=repr,
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
 def test_unsigned_what_is_not_on_the_list_is_refused(value: object, words: str) -> None:
     with pytest.raises(UncacheableValue, match=words):

@@ -20,8 +20,8 @@ from genscache.demo.counting import CountingStore
 from genscache.engine import Engine
 from genscache.exceptions import StoreError
 from genscache.keys import SITE
-from genscache.stores.base import Ensure
-from genscache.stores.faults import mask_url
+from genscache.stores.address import mask_url
+from genscache.stores.base import Bump, Ensure
 from genscache.stores.opening import StorePair, open_stores
 
 MEMORY: Final = "memory://?max_bytes=402653184"
@@ -45,9 +45,11 @@ def project(url: str | None) -> Iterator[CountingStore]:
         BadStore: The URL cannot be understood, or nothing that can be used answers there.
     """
     prefix = f"gcdemo.{secrets.token_hex(4)}"
-    pair = _open(url, prefix)
+    # A memory store has less room unless it is told: the same room by its short name as by none.
+    wanted = MEMORY if url is None or url == "memory://" else url
+    pair = _open(wanted, prefix)
     with tempfile.TemporaryDirectory(prefix="genscache-demo-", ignore_cleanup_errors=True) as directory:
-        _configure(Path(directory, "newsroom.sqlite3"), url or MEMORY, prefix)
+        _configure(Path(directory, "newsroom.sqlite3"), wanted, prefix)
         config = cast("GenscacheConfig", apps.get_app_config("genscache"))
         loaded = Settings.load()
         store = CountingStore(pair.sync, remember=pair.sync.capabilities.shared)
@@ -60,17 +62,16 @@ def project(url: str | None) -> Iterator[CountingStore]:
             _leave_nothing(store, config.engine)
 
 
-def _open(url: str | None, prefix: str) -> StorePair:
-    wanted = MEMORY if url is None else url
-    scheme, separator, _ = wanted.partition("://")
+def _open(url: str, prefix: str) -> StorePair:
+    scheme, separator, _ = url.partition("://")
     # A Django cache would need a project's CACHES, and the demo is a project of its own.
     if not separator or scheme not in SCHEMES:
         raise BadStore(
-            f"--store cannot be {_shown(wanted)!r}. Use redis://127.0.0.1:6379/0, rediss://... or unix:///socket, "
+            f"--store cannot be {_shown(url)!r}. Use redis://127.0.0.1:6379/0, rediss://... or unix:///socket, "
             "or leave --store out for the memory of this process."
         )
     try:
-        return open_stores(wanted, prefix=prefix)
+        return open_stores(url, prefix=prefix)
     except ValueError as error:
         raise BadStore(f"--store: {error}") from error
 
@@ -100,9 +101,14 @@ def _configure(database: Path, url: str, prefix: str) -> None:
 
 
 def _probe(store: CountingStore, engine: Engine) -> None:
-    """Create one counter: a server that refuses writes is found out before anything else is done."""
+    """Create one counter and bump it: a server that refuses writes is found out before anything else is done.
+
+    It also teaches a new server these steps, which it would otherwise ask for in a second round trip later.
+    """
+    site = (engine.keys.counter(SITE),)
     try:
-        store.execute(Ensure((engine.keys.counter(SITE),)))
+        store.execute(Ensure(site))
+        store.execute(Bump(site))
     except StoreError as error:
         raise BadStore(
             f"{error} Start a server there (valkey-server or redis-server), give the URL of another one, "

@@ -114,9 +114,12 @@ class _Settling(BaseDatabaseWrapper):
         if autocommit and state is not None and state.pending():
             with committing(self, self.genscache_engine):
                 super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+            state.manual = False
             return
         if state is None or autocommit:
             super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
+            if state is not None:
+                state.manual = False
             return
         self.ensure_connection()
         if self.vendor == "sqlite":

@@ -7,6 +7,7 @@ those, call ``invalidate_model``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypedDict, TypeVar
@@ -34,6 +35,8 @@ from genscache.transactions import (
 from genscache.writes import Ticket
 
 Result = TypeVar("Result")
+
+AND_CHAIN = re.compile(r"\bAND\s+CHAIN\b", re.IGNORECASE)
 
 WRITES = "it writes to the database"
 
@@ -96,27 +99,42 @@ class Watcher:
         """Return how to run a statement that touches no table, ``None`` for the others."""
         match statement.kind:
             case StatementKind.BEGIN:
-                return partial(self._begin, connection, state)
+                return partial(self._begin, connection, state, statement)
+            case StatementKind.COMMIT if statement.ddl and not state.manual and state.raw:
+                # SET autocommit = 1 where it is 1 already ends no transaction.
+                return _just
             case StatementKind.COMMIT:
+                state.manual = state.manual and not statement.ddl
                 return partial(self._commit, connection, state, text)
             case StatementKind.ROLLBACK:
                 return partial(self._rollback, connection, state, text)
             case StatementKind.SAVEPOINT:
                 return partial(self._savepoint, connection, state)
+            case StatementKind.HARMLESS if statement.ddl and connection.vendor == "mysql" and state.pending():
+                return partial(self._commit, connection, state, text)
             case StatementKind.HARMLESS if statement.complete and not statement.functions:
                 return _just
             case _:
                 return None
 
     def _begin(
-        self, connection: BaseDatabaseWrapper, state: Transaction, execute: Callable[[], Result]
+        self,
+        connection: BaseDatabaseWrapper,
+        state: Transaction,
+        statement: Statement,
+        execute: Callable[[], Result],
     ) -> Result:
         """Run a BEGIN: Django's own (SQLite), or one that Django knows nothing of."""
         if state.starting:
             return execute()
+        if statement.ddl and connection.vendor == "mysql":
+            # SET autocommit = 0: from now on every COMMIT begins the next transaction.
+            result = execute()
+            state.manual = True
+            return result
         if in_transaction(connection, state):
             # PostgreSQL warns and goes on, SQLite refuses, MySQL commits what there was.
-            return self._commit(connection, state, "", execute) if connection.vendor == "mysql" else execute()
+            return self._begin_again(connection, state, execute) if connection.vendor == "mysql" else execute()
         state.reset()
         state.raw = True
         if connection.vendor != "postgresql":
@@ -127,6 +145,17 @@ class Watcher:
         except BaseException:
             state.reset()
             raise
+
+    def _begin_again(
+        self, connection: BaseDatabaseWrapper, state: Transaction, execute: Callable[[], Result]
+    ) -> Result:
+        """Run a BEGIN that commits the transaction that is open, and opens another one."""
+        with committing(connection, self._engine, roll_back=False):
+            result = execute()
+        state.raw = connection.autocommit and not connection.in_atomic_block
+        # It may have taken its snapshot, before which the clock was not read.
+        state.begun = state.snapshot = True
+        return result
 
     def _commit(
         self, connection: BaseDatabaseWrapper, state: Transaction, text: str, execute: Callable[[], Result]
@@ -202,7 +231,8 @@ class _Write:
         self._state.wrote = True
         if statement.ddl and self._connection.vendor == "mysql":
             return self._implicit_commit(execute)
-        if self._state.ended_raw:
+        if self._state.ended_raw or self._effect is EVERYTHING:
+            # A text that may do anything may also have ended the transaction.
             self._state.add(self._effect.before)
             return self._settled(execute)
         try:
@@ -292,7 +322,7 @@ def _ended(connection: BaseDatabaseWrapper, state: Transaction, text: str) -> No
     """
     state.ended_raw = connection.in_atomic_block or not connection.autocommit
     if not state.ended_raw:
-        state.raw = driver_in_transaction(connection) or "chain" in text.casefold()
+        state.raw = driver_in_transaction(connection) or AND_CHAIN.search(text) is not None
 
 
 def _unknown(engine: Engine, sql: str) -> None:

@@ -48,9 +48,8 @@ def engine(use: Use) -> Engine:
 @pytest.fixture(params=["memory", "valkey", "locmem"])
 def every_store(request: pytest.FixtureRequest, use: Use) -> Engine:
     """The engine on each kind of store in turn."""
-    urls = {"memory": lambda: "memory://", "locmem": lambda: "django://default"}
-    make = urls.get(request.param, lambda: str(request.getfixturevalue("valkey_url")))
-    return use(STORE=make())
+    urls = {"memory": "memory://", "locmem": "django://default"}
+    return use(STORE=urls.get(request.param) or request.getfixturevalue("valkey_url"))
 
 
 @pytest.fixture

@@ -98,7 +98,11 @@ def test_depends_on_adds_to_what_is_declared_for_all(engine: Engine, make: Make)
     function = make(lambda pk: pk, Author, depends_on=depends)
     function(1)
 
-    for action in (lambda: invalidate_model(Author), lambda: invalidate_obj(obj(Topic, 1))):
+    actions: list[Callable[[], None]] = [
+        lambda: invalidate_model(Author),
+        lambda: invalidate_obj(obj(Topic, 1)),
+    ]
+    for action in actions:
         count = function.count
         action()
         function(1)

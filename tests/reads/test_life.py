@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -121,7 +122,16 @@ def test_generators_are_refused_when_they_are_decorated() -> None:
             cached(function)
 
 
-@pytest.mark.parametrize("wrong", [int, 5, None, classmethod(lambda cls: 1), property(lambda self: 1)])
+class Callable:
+    def __call__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [int, 5, None, classmethod(lambda cls: 1), property(lambda self: 1), Callable(), Callable().__call__, partial(max, 1)],
+    ids=lambda wrong: type(wrong).__name__,
+)
 def test_only_functions_are_decorated(wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"@cached decorates functions, got "):
+    with pytest.raises(TypeError, match=r"@cached decorates functions written with def, got .* beneath @classmethod"):
         cached(timeout=3)(wrong)

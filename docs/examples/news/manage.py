@@ -1,5 +1,6 @@
 """Run Django's commands for the news site."""
 
+# ruff: noqa: INP001 - a project's folder is no package
 from __future__ import annotations
 
 import os

@@ -1,5 +1,6 @@
 """Settings of the news site: SQLite in this folder, and the memory of the process unless a server is named."""
 
+# ruff: noqa: INP001 - a project's folder is no package
 from __future__ import annotations
 
 import os

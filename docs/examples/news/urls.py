@@ -1,5 +1,6 @@
 """Addresses of the news site."""
 
+# ruff: noqa: INP001 - a project's folder is no package
 from __future__ import annotations
 
 from django.urls import path

@@ -52,10 +52,10 @@ def show(stage: Stage) -> Chapter:
     many = spaced(stage.writes)
     ways = (
         Way(f"{many} UPDATEs, one by one", nullcontext, _update),
-        Way(f"{many} UPDATEs in batch_invalidations()", batch_invalidations, _update),
+        Way(f"{many} UPDATEs in a batch", batch_invalidations, _update),
         Way(f"{many} UPDATEs in transaction.atomic()", transaction.atomic, _update),
         Way(f"{many} invalidate_obj(), one by one", nullcontext, _invalidate),
-        Way(f"{many} invalidate_obj() in batch_invalidations()", batch_invalidations, _invalidate),
+        Way(f"{many} invalidate_obj() in a batch", batch_invalidations, _invalidate),
     )
     counted = [_count(stage, way) for way in ways]
     head = ("what", "before (lease)", "after (bump)", "round trips", "ms")
@@ -71,9 +71,10 @@ def show(stage: Stage) -> Chapter:
     ]
     note = (
         "A write takes a lease before it can be seen, so that nobody stores the old rows meanwhile, and settles it "
-        "after. In a batch the model is leased once, at its first write, and the end of the batch is one round trip "
-        "for everything. invalidate_obj() announces a write that is done, so there is nothing to lease. The "
-        "transaction on SQLite asks for the store's clock, too: it reads a snapshot."
+        "after. In a batch, which is a block with batch_invalidations(), the model is leased once, at its first "
+        "write, and the end of the batch is one round trip for everything. invalidate_obj() announces a write that "
+        "is done, so there is nothing to lease. The transaction on SQLite asks for the store's clock, too: it reads "
+        "a snapshot."
     )
     kept = (
         all(each.fresh for each in counted) and counted[1].bumps == 1 and counted[4].operations.total() == 1

@@ -21,6 +21,12 @@ PART: Final = 100
 SAMPLE: Final = 100
 """How many entries are asked for, before and after."""
 
+ALL_THERE: Final = "The entries are in the store: of a sample of them, spread evenly, all are served before the call and none after it."
+SOME_THERE: Final = (
+    "The store has not kept every entry, as it has too little memory for them; of a sample, none is served after the "
+    "call."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -39,18 +45,14 @@ def show(stage: Stage) -> Chapter:
     """Store ever more entries that depend on one model, and invalidate the model."""
     sizes = (max(stage.entries // 100, 1), max(stage.entries // 10, 1), stage.entries)
     measured = [_measure(stage, size) for size in sizes]
+    full = all(each.served_before == each.sampled for each in measured)
     note = (
-        "The entries are in the store: of a sample of them, spread evenly, all are served before the call and none "
-        "after it. The call gives one number, the model's generation, a new value; it neither looks for entries nor "
-        "knows how many there are."
+        f"{ALL_THERE if full else SOME_THERE} The call gives one number, the model's generation, a new value; it "
+        "neither looks for entries nor knows how many there are."
     )
     kept = all(each.served_after == 0 and each.round_trips == 1 for each in measured)
-    evicted = [each for each in measured if each.served_before < each.sampled]
-    notes = prose(note)
-    if evicted:
-        notes = (*notes, *prose("The store did not keep every entry: it has too little memory for them."))
     data = {"calls": [_data(each) for each in measured]}
-    return Chapter("invalidation", (*_table(measured), *notes), data, kept=kept)
+    return Chapter("invalidation", (*_table(measured), *prose(note)), data, kept=kept)
 
 
 def _measure(stage: Stage, size: int) -> Measured:

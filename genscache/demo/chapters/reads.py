@@ -90,7 +90,7 @@ def _body(stage: Stage, costs: list[Cost]) -> tuple[str, ...]:
     rows = []
     for plain, hit in zip(costs[::2], costs[1::2], strict=True):
         rows += [_row(plain, ""), _row(hit, f"{plain.times.median / hit.times.median:.1f} x")]
-    head = ("page", "", "median ms", "95 % below ms", "SQL queries", "round trips", "faster")
+    head = ("page", "", "median ms", "95 % below ms", "SQL queries", "round trips", "as fast")
     note = (
         f"Time per call, {stage.calls} calls of each, in turn. Round trips are those to the store. A hit is one: the "
         "generations and the entry are asked for together."

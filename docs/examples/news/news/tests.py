@@ -3,14 +3,15 @@
 ``TransactionTestCase``, because a ``TestCase`` is one transaction that never commits: nothing may be cached in it.
 """
 
+# ruff: noqa: S101, PLR2004 - in a test, assert is the point and a number is its meaning
 from __future__ import annotations
 
 import json
 
 from django.test import TransactionTestCase
-from news.models import Article, Author
 
 from genscache import invalidate_all
+from news.models import Article, Author
 
 FEED = [{"title": "One", "author": "Ada"}, {"title": "Two", "author": "Grace"}]
 

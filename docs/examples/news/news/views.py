@@ -8,9 +8,9 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
-from news.models import Article, Author
 
 from genscache import batch_invalidations, cached, invalidate_model, obj, stats
+from news.models import Article, Author
 
 
 @cached(timeout=300)

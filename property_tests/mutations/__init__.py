@@ -1,0 +1,46 @@
+"""Deliberate bugs, each with the test that must catch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of one file of the package.
+
+    Attributes:
+        file: The path below ``genscache/``.
+        old: The text to replace, which is there exactly once.
+        new: What replaces it.
+    """
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One bug.
+
+    Attributes:
+        name: What it is, in a few words.
+        edits: How the right code becomes wrong.
+        caught_by: The test that must fail: a pytest node below ``property_tests/`` or ``tests/``.
+        quick: Part of the short form.
+    """
+
+    name: str
+    edits: tuple[Edit, ...]
+    caught_by: str
+    quick: bool = False
+
+    @property
+    def files(self) -> str:
+        """The files that are changed, for the table."""
+        return ", ".join(dict.fromkeys(edit.file for edit in self.edits))
+
+
+INTERLEAVINGS = "property_tests/test_interleavings.py"
+MACHINE = "property_tests/machine_coherence.py"

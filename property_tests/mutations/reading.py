@@ -1,0 +1,122 @@
+"""Bugs of reads: which generations, when, and who may be given what."""
+
+from __future__ import annotations
+
+from property_tests.mutations import INTERLEAVINGS, MACHINE, Edit, Mutation
+
+MUTATIONS = (
+    Mutation(
+        "the vector is read again when the result is stored",
+        (
+            Edit(
+                "filling.py",
+                "        key, superseded = self._place(recording)\n",
+                "        key, superseded = self._place(recording)\n"
+                "        used = tuple(sorted(recording.used))\n"
+                "        states = yield from observe(engine.counters(used))\n"
+                "        vector = tuple(state.generation for state in states[0])\n"
+                "        question = self._job.identity.question(engine, self._job.call, used)\n"
+                "        key = engine.keys.entry(question.owner, question.fingerprint, vector)\n",
+            ),
+            Edit(
+                "filling.py",
+                "from genscache.protocol.read import Miss, fill\n",
+                "from genscache.protocol.read import Miss, fill, observe\n",
+            ),
+        ),
+        f"{INTERLEAVINGS}::test_a_write_between_query_and_fill",
+        quick=True,
+    ),
+    Mutation(
+        "the generations of a discovered table are read after the query",
+        (
+            Edit("orm/watcher.py", "        before_read(engine, connection, state, statement)\n", ""),
+            Edit(
+                "orm/watcher.py",
+                "        if not written.before:\n            return execute(sql, params, many, context)\n",
+                "        if not written.before:\n"
+                "            result = execute(sql, params, many, context)\n"
+                "            before_read(engine, connection, state, statement)\n"
+                "            return result\n",
+            ),
+        ),
+        f"{INTERLEAVINGS}::test_a_write_at_every_step_of_a_read",
+    ),
+    Mutation(
+        "waiters share a fill by fingerprint, whatever its vector",
+        (
+            Edit(
+                "answers.py",
+                "self._join(filler.miss.key)",
+                'self._join(filler.miss.key.rpartition(":g=")[0])',
+            ),
+        ),
+        f"{INTERLEAVINGS}::test_a_waiter_that_began_after_the_write_is_not_given_what_was_computed_before_it",
+    ),
+    Mutation(
+        "a fill drops an entry that is younger than its own",
+        (
+            Edit(
+                "protocol/read.py",
+                "    if any(old > new for old, new in zip(known, vector, strict=True)):\n        return None\n",
+                "",
+            ),
+        ),
+        f"{INTERLEAVINGS}::test_a_late_fill_leaves_a_younger_entry_alone",
+    ),
+    Mutation(
+        "readers serve and fill while a lease is on",
+        (Edit("protocol/read.py", "    if any(state.leased for state in states):\n        return Bypass(LEASED)\n", ""),),
+        MACHINE + "::test_nobody_goes_back_in_time",
+    ),
+    Mutation(
+        "a snapshot uses generations that are younger than itself",
+        (
+            Edit(
+                "protocol/read.py",
+                "    if not_after is not None and any(generation > not_after for generation in vector):\n"
+                "        return Bypass(NEWER)\n",
+                "",
+            ),
+        ),
+        f"{INTERLEAVINGS}::test_a_snapshot_reads_itself_and_fills_nothing_younger",
+        quick=True,
+    ),
+    Mutation(
+        "the clock of a snapshot is taken after its first statement",
+        (Edit("isolation.py", "    if state.begun:\n        return\n", "    if False:\n        return\n"),),
+        f"{INTERLEAVINGS}::test_a_snapshot_reads_itself_and_fills_nothing_younger",
+    ),
+    Mutation(
+        "an unfinished SELECT on SQLite is not noticed",
+        (Edit("orm/cursors.py", "        self.unfinished = self.description is not None\n", ""),),
+        f"{INTERLEAVINGS}::test_an_unfinished_select_pins_a_snapshot_in_autocommit",
+    ),
+    Mutation(
+        "a transaction that has written fills",
+        (
+            Edit("guards.py", "    if state.wrote:\n        return Decision(Mode.READ_ONLY", "    if False:\n        return Decision(Mode.READ_ONLY"),
+            Edit("guards.py", "for _, state in open_transactions() if state.wrote)", "for _, state in open_transactions() if False)"),
+            Edit("orm/reading.py", "    if state.wrote and in_transaction(connection, state):\n", "    if False:\n"),
+        ),
+        f"{INTERLEAVINGS}::test_a_transaction_that_has_written_fills_nothing_at_all",
+    ),
+    Mutation(
+        "a transaction is served what it has changed itself",
+        (
+            Edit("guards.py", "    if state.touches(namespaces):\n        return OWN_WRITES\n", ""),
+        ),
+        f"{INTERLEAVINGS}::test_own_writes_are_read_and_not_shared",
+        quick=True,
+    ),
+    Mutation(
+        "a nested cached function's dependencies are forgotten",
+        (Edit("recording.py", "            outer.absorb(recording.used, flaw=recording.flaw)\n", "            pass\n"),),
+        f"{INTERLEAVINGS}::test_a_write_at_every_step_of_a_read",
+    ),
+    Mutation(
+        "reads trust the store while bumps are owed to it",
+        (Edit("guards.py", "    if engine.unsettled:\n        return OWED\n", ""),),
+        "property_tests/test_interleavings.py::test_a_process_that_owes_a_bump_trusts_nothing",
+    ),
+)

@@ -1,0 +1,1 @@
+"""The documentation as tests: its examples run in a made-up project, and its reference is complete."""

@@ -6,16 +6,16 @@ for somebody else's fill); ``protocol.steps`` drives it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import cast
 
 from genscache import flights, guards
 from genscache.codec import Unreadable
 from genscache.events import Read
 from genscache.exceptions import StoreError
 from genscache.filling import Filler, Job, read_hint
-from genscache.flights import AsyncFlight, Flight, Shared
+from genscache.flights import AsyncFlight, AsyncFlights, Flight, Flights, Shared
 from genscache.guards import Decision
 from genscache.keys import Namespace
 from genscache.protocol import lock, write
@@ -34,8 +34,6 @@ MOST_JOINS = 2
 
 NO_TIME = "its timeout is 0"
 NO_STORE = "the store failed"
-
-Join: TypeAlias = Callable[[str], "tuple[Flight | AsyncFlight, bool]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +71,13 @@ class Reader:
 
     Args:
         job: The call, and how to compute it.
-        join: Joins or starts the flight of a key; returns it and whether the caller leads.
+        joined: The fills under way, which the call may join.
     """
 
-    def __init__(self, job: Job, join: Join) -> None:
+    def __init__(self, job: Job, joined: Flights | AsyncFlights) -> None:
         self._job = job
         self._engine = job.engine
-        self._join = join
+        self._flights = joined
 
     def answer(self, *, fresh: bool = False, joins: int = MOST_JOINS) -> Steps[object]:
         """Answer from the store, or compute and store.
@@ -89,6 +87,7 @@ class Reader:
             joins: How often to wait for somebody else's fill before computing.
         """
         yield from self._pay_debts()
+        moment = self._flights.now()
         try:
             asked = yield from self._ask()
         except StoreError as error:
@@ -105,7 +104,7 @@ class Reader:
         filler = Filler(self._job, asked.namespaces, _miss(asked.outcome))
         if fresh or not joins or flights.leads():
             return (yield from filler.fill())[0]
-        return (yield from self._together(filler, joins))
+        return (yield from self._together(filler, moment, joins))
 
     def _ask(self) -> Steps[Asked | Bypass]:
         """Find out what the call depends on, whether the cache may be used, and what it has."""
@@ -133,9 +132,11 @@ class Reader:
     def _lookup(self, question: Question, not_after: Generation | None) -> Steps[Hit | Miss | Bypass]:
         return lookup(question, self._engine.keys, self._engine.memory, not_after=not_after)
 
-    def _together(self, filler: Filler, joins: int) -> Steps[object]:
+    def _together(self, filler: Filler, moment: int, joins: int) -> Steps[object]:
         """Fill, or wait for whoever fills the same key in this process."""
-        flight, leads = self._join(filler.miss.key)
+        flight, leads = self._flights.join(filler.miss.key, moment)
+        if flight is None:
+            return (yield from self.answer(joins=joins - 1))
         if not leads:
             return (yield from self._follow(flight, filler, joins))
         shared: Shared = None

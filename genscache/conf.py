@@ -18,6 +18,9 @@ from genscache.keys import KeySpace
 LONGEST_TIMEOUT = 30 * 24 * 3600
 """The longest life of an entry in seconds: half of a counter's, so that a counter outlives what depends on it."""
 
+SHORTEST_LEASE = 0.001
+"""Seconds: a store counts leases in milliseconds."""
+
 LATER = {
     "MODELS": "automatic caching of querysets is not part of this release; use @cached",
 }
@@ -110,13 +113,20 @@ def database_mirrors() -> dict[str, str]:
     return {alias: mirror for alias, mirror in mirrors.items() if mirror}
 
 
-def seconds(name: str, value: object, *, longest: float = LONGEST_TIMEOUT) -> float:
+def seconds(
+    name: str,
+    value: object,
+    *,
+    longest: float = LONGEST_TIMEOUT,
+    cure: str = "Use None for the longest, 0 to store nothing.",
+) -> float:
     """Check a duration.
 
     Args:
         name: What the message calls it.
         value: A number of seconds or a ``timedelta``; ``None`` means as long as possible.
         longest: The largest value allowed, in seconds.
+        cure: What the message for a value out of bounds advises.
 
     Raises:
         ValueError: It is no duration, negative, or longer than ``longest``.
@@ -129,10 +139,7 @@ def seconds(name: str, value: object, *, longest: float = LONGEST_TIMEOUT) -> fl
             f"{name} must be a number of seconds or a timedelta, got {value!r}. Use 300."
         )
     if not 0 <= total <= longest:
-        raise ValueError(
-            f"{name} must be between 0 and {longest:.0f} seconds, got {value!r}. "
-            "Use None for the longest, 0 to store nothing."
-        )
+        raise ValueError(f"{name} must be between 0 and {longest:.0f} seconds, got {value!r}. {cure}")
     return float(total)
 
 
@@ -154,7 +161,16 @@ def _duration(name: str, value: object) -> float:
 def _lease(name: str, value: object) -> float:
     if value is None or value is False:
         return 0.0
-    return _duration(name, value)
+    cure = "Use 10, or 0 for no leases."
+    try:
+        length = seconds(name, value, cure=cure)
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from None
+    if 0 < length < SHORTEST_LEASE:
+        raise ImproperlyConfigured(
+            f"{name} must be 0 or at least {SHORTEST_LEASE} seconds, got {value!r}. {cure}"
+        )
+    return length
 
 
 def _text(name: str, value: object) -> str:

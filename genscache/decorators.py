@@ -82,7 +82,7 @@ class _Cached(Generic[P]):
     def _bind(self, instance: object) -> Self:
         """Return this function with ``instance`` as its first argument, in everything that it offers."""
         bound = copy.copy(self)
-        bound._bound = (*self._bound, instance)
+        bound.__dict__["_bound"] = (*self._bound, instance)
         bound.__dict__["__wrapped__"] = MethodType(self.__dict__["__wrapped__"], instance)
         return bound
 
@@ -129,7 +129,7 @@ class CachedFunction(_Cached[P], Generic[P, R]):
 
     def _answer(self, args: tuple[object, ...], kwargs: dict[str, object], *, fresh: bool) -> R:
         engine = current_engine()
-        reader = Reader(self._job(engine, args, kwargs), engine.flights.join)
+        reader = Reader(self._job(engine, args, kwargs), engine.flights)
         return cast("R", _unwrapped(engine.run(reader.answer(fresh=fresh))))
 
 
@@ -164,7 +164,7 @@ class AsyncCachedFunction(_Cached[P], Generic[P, R]):
 
     async def _answer(self, args: tuple[object, ...], kwargs: dict[str, object], *, fresh: bool) -> R:
         engine = current_engine()
-        reader = Reader(self._job(engine, args, kwargs), engine.async_flights.join)
+        reader = Reader(self._job(engine, args, kwargs), engine.async_flights)
         return cast("R", _unwrapped(await engine.arun(reader.answer(fresh=fresh))))
 
 

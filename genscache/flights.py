@@ -15,8 +15,13 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TypeAlias
 
+from genscache.protocol.memory import Recent
+
 PATIENCE = 10.0
 """Seconds that a caller waits for somebody else's fill before it computes for itself."""
+
+REMEMBERED = 1000
+"""Keys of which a process knows that they were filled a moment ago."""
 
 Shared: TypeAlias = "tuple[str, bytes] | None"
 """What a leader shares: the key and payload of its entry; ``None`` where it has nothing that others may be given."""
@@ -44,7 +49,7 @@ class Flight:
 
     __slots__ = ("_end", "_landed", "_shared")
 
-    def __init__(self, end: Callable[[], object]) -> None:
+    def __init__(self, end: Callable[[bool], object]) -> None:
         self._end = end
         self._landed = threading.Event()
         self._shared: Shared = None
@@ -55,7 +60,7 @@ class Flight:
 
     def land(self, shared: Shared) -> None:
         """Let the waiters go; later callers of the key find the entry or start anew."""
-        self._end()
+        self._end(shared is not None)
         self._shared = shared
         self._landed.set()
 
@@ -65,7 +70,7 @@ class AsyncFlight:
 
     __slots__ = ("_end", "_future")
 
-    def __init__(self, end: Callable[[], object]) -> None:
+    def __init__(self, end: Callable[[bool], object]) -> None:
         self._end = end
         self._future: asyncio.Future[Shared] = asyncio.get_running_loop().create_future()
 
@@ -78,9 +83,26 @@ class AsyncFlight:
 
     def land(self, shared: Shared) -> None:
         """Let the waiters go."""
-        self._end()
+        self._end(shared is not None)
         if not self._future.done():
             self._future.set_result(shared)
+
+
+class Landings:
+    """Which keys were filled a moment ago, and when, on a clock that ticks with each landing."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._landed: Recent[str, int] = Recent(REMEMBERED)
+
+    def note(self, key: str) -> None:
+        """A fill of ``key`` has ended, and its entry is there."""
+        self.now += 1
+        self._landed.put(key, self.now)
+
+    def after(self, key: str, moment: int) -> bool:
+        """Tell whether ``key`` was filled after ``moment``."""
+        return (self._landed.get(key) or 0) > moment
 
 
 class Flights:
@@ -89,19 +111,31 @@ class Flights:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
+        self._landings = Landings()
 
-    def join(self, key: str) -> tuple[Flight, bool]:
-        """Return the flight of ``key`` and whether the caller leads it."""
+    def now(self) -> int:
+        """Return the moment to give to ``join``; taken before the store is asked."""
+        return self._landings.now
+
+    def join(self, key: str, asked: int) -> tuple[Flight | None, bool]:
+        """Return the flight of ``key`` and whether the caller leads it.
+
+        There is none to join where one has landed since the caller ``asked`` the store: the entry is there now.
+        """
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None:
                 return flight, False
-            flight = self._flights[key] = Flight(partial(self._forget, key))
+            if self._landings.after(key, asked):
+                return None, False
+            flight = self._flights[key] = Flight(partial(self._end, key))
             return flight, True
 
-    def _forget(self, key: str) -> None:
+    def _end(self, key: str, filled: bool) -> None:  # noqa: FBT001 - given by position only
         with self._lock:
             self._flights.pop(key, None)
+            if filled:
+                self._landings.note(key)
 
 
 class AsyncFlights:
@@ -112,13 +146,26 @@ class AsyncFlights:
             weakref.WeakKeyDictionary()
         )
         self._lock = threading.Lock()
+        self._landings = Landings()
 
-    def join(self, key: str) -> tuple[AsyncFlight, bool]:
-        """Return the flight of ``key`` and whether the caller leads it."""
+    def now(self) -> int:
+        """Return the moment to give to ``join``; taken before the store is asked."""
+        return self._landings.now
+
+    def join(self, key: str, asked: int) -> tuple[AsyncFlight | None, bool]:
+        """Return the flight of ``key`` and whether the caller leads it; see ``Flights.join``."""
         with self._lock:
             flights = self._loops.setdefault(asyncio.get_running_loop(), {})
-        flight = flights.get(key)
-        if flight is not None:
-            return flight, False
-        flight = flights[key] = AsyncFlight(partial(flights.pop, key, None))
-        return flight, True
+            flight = flights.get(key)
+            if flight is not None:
+                return flight, False
+            if self._landings.after(key, asked):
+                return None, False
+            flight = flights[key] = AsyncFlight(partial(self._end, flights, key))
+            return flight, True
+
+    def _end(self, flights: dict[str, AsyncFlight], key: str, filled: bool) -> None:  # noqa: FBT001 - as above
+        with self._lock:
+            flights.pop(key, None)
+            if filled:
+                self._landings.note(key)

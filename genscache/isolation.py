@@ -13,8 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from genscache.engine import Engine
 from genscache.exceptions import StoreError
 from genscache.stores.base import ReadClock
-from genscache.transactions import Transaction, driver_error
-from genscache.types import NO_GENERATION
+from genscache.transactions import Transaction, driver_error, remember
 
 STATEMENT_LEVELS = ("read committed", "read uncommitted")
 
@@ -24,15 +23,18 @@ def begin(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction) -
     if state.begun:
         return
     state.begun = True
+    remember(connection)
     state.snapshot = reads_snapshot(connection, state)
     if not state.snapshot or not engine.settings.enabled or not engine.store.capabilities.ordered:
         return
+    if state.pinned:
+        # SQLite: the transaction inherits the snapshot of a SELECT that is unfinished since before the clock.
+        return
     try:
-        clock = engine.store.execute(ReadClock())
+        # A clock that has given no reading yet is 0: older than every generation, those made from now on included.
+        state.clock = engine.store.execute(ReadClock())
     except StoreError as error:
         engine.trouble(error, "a snapshot transaction does without the cache")
-    else:
-        state.clock = None if clock == NO_GENERATION else clock
 
 
 def reads_snapshot(connection: BaseDatabaseWrapper, state: Transaction) -> bool:

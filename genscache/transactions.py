@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Protocol, cast
 
 from django.db import connections
@@ -14,6 +15,8 @@ from genscache.types import Generation
 
 ATTRIBUTE = "_genscache_transaction"
 """Under this name the state hangs on Django's connection object."""
+
+_begun: ContextVar[tuple[weakref.ref[BaseDatabaseWrapper], ...]] = ContextVar("genscache_begun", default=())
 
 
 class Cursor(Protocol):
@@ -124,9 +127,26 @@ def in_transaction(connection: BaseDatabaseWrapper, state: Transaction) -> bool:
     return connection.in_atomic_block or not connection.autocommit or state.raw or state.manual
 
 
+def remember(connection: BaseDatabaseWrapper) -> None:
+    """Let the coroutines that this context runs (``async_to_sync``) know of the transaction that begins here.
+
+    They run in another thread, which has connections of its own; what they do through ``sync_to_async`` is done on
+    this one.
+    """
+    known = _begun.get()
+    if not any(each() is connection for each in known):
+        alive = (each for each in known if each() is not None)
+        _begun.set((*alive, weakref.ref(connection)))
+
+
 def open_transactions() -> Iterator[tuple[BaseDatabaseWrapper, Transaction]]:
-    """Yield this thread's connections that are inside a transaction or read a pinned snapshot."""
-    for connection in connections.all(initialized_only=True):
+    """Yield connections that are inside a transaction or read a pinned snapshot.
+
+    They are those of this thread, and of the thread that waits for this coroutine.
+    """
+    own = connections.all(initialized_only=True)
+    waiting = [found for each in _begun.get() if (found := each()) is not None and found not in own]
+    for connection in (*own, *waiting):
         state = state_of(connection)
         if state is None or connection.connection is None:
             continue

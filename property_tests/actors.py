@@ -15,7 +15,6 @@ from enum import Enum, auto, unique
 from typing import cast
 
 from genscache.exceptions import StoreUnavailable
-from genscache.flights import Flight, Flights, Shared
 from genscache.stores.base import Answer, Bump, Lease, Operation, Put, Settle, Store
 from property_tests.history import Rows
 
@@ -195,52 +194,6 @@ class Ground:
     def close(self) -> None:
         """Leave nothing behind."""
         self.store.close()
-
-
-class SteppedStore(Store):
-    """What a process of actors takes for its store.
-
-    Args:
-        ground: The store behind it.
-    """
-
-    def __init__(self, ground: Ground) -> None:
-        self.capabilities = ground.store.capabilities
-        self._ground = ground
-
-    def execute(self, operation: Operation[Answer]) -> Answer:
-        """Do one operation in the actor's way."""
-        actor = threading.current_thread()
-        if isinstance(actor, Actor):
-            return actor.operate(operation, self._ground)
-        return self._ground.send(operation)
-
-    def close(self) -> None:
-        """Do nothing: the ground belongs to the test."""
-
-
-class SteppedFlights(Flights):
-    """Flights whose waiters hand control back instead of sleeping."""
-
-    def join(self, key: str) -> tuple[Flight, bool]:
-        """Join or lead."""
-        flight, leads = super().join(key)
-        return (flight if leads else _Waiting(flight)), leads
-
-
-class _Waiting(Flight):
-    """Waits one turn; a leader that has not landed by then has taken too long."""
-
-    __slots__ = ("_joined",)
-
-    def __init__(self, joined: Flight) -> None:
-        super().__init__(lambda: None)
-        self._joined = joined
-
-    def wait(self) -> Shared:
-        """Return what the leader shared, if it has landed."""
-        stop("a flight")
-        return self._joined._shared
 
 
 def _nobody(_: Rows) -> None:

@@ -1,6 +1,7 @@
 """How long Hypothesis searches.
 
-``HYPOTHESIS_PROFILE`` is ``dev`` (the default), ``ci`` (the same examples each time), ``nightly`` (long) or ``mutants``.
+``HYPOTHESIS_PROFILE`` is ``dev`` (the default), ``ci`` (the same examples each time), ``nightly`` (long) or
+``mutants`` (see ``mutants.py``).
 """
 
 from __future__ import annotations

@@ -50,7 +50,11 @@ class Database:
 
         options = connections.settings[self.alias]
         return psycopg.connect(
-            host=options["HOST"], port=options["PORT"], user=options["USER"], dbname=options["NAME"], autocommit=True
+            host=options["HOST"],
+            port=options["PORT"],
+            user=options["USER"],
+            dbname=options["NAME"],
+            autocommit=True,
         )
 
     def committed(self) -> Rows:

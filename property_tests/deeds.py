@@ -1,35 +1,23 @@
-"""What actors do, and what the model makes of it: reads, writes, transactions, batches, invalidations."""
+"""What actors do, and what the model makes of it: reads and writes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-from django.db import connections, transaction
+from django.db import connections
 
 from genscache import (
-    batch_invalidations,
     bypass,
-    invalidate,
-    invalidate_all,
     invalidate_model,
-    invalidate_obj,
-    invalidate_tables,
-    obj,
 )
 from property_tests import databases
-from property_tests.databases import ROWS
-from property_tests.history import Places, Row, Rows, Version
+from property_tests.history import Row, Rows, Version
 from property_tests.readers import OUTSIDE, READERS, SECTIONS
 from property_tests.world import Session, World
 from tests.site.news.models import Author, Section
 
 WRITES = ("save", "update", "update all", "delete", "create", "raw", "raw with a comment", "author")
-INVALIDATIONS = ("model", "object", "all", "name", "tables", "call", "function")
-
-
-class RolledBack(Exception):
-    """Ends a block in the other way."""
 
 
 # -- reads
@@ -72,12 +60,16 @@ def read(world: World, session: Session, name: str, *, fresh: bool = False, dire
     world.begin(session, task, done)
 
 
-def _judge(world: World, session: Session, name: str, seen: tuple[Row, Version], *, floor: int | None) -> None:
+def _judge(
+    world: World, session: Session, name: str, seen: tuple[Row, Version], *, floor: int | None
+) -> None:
     row, version = seen
     if session.own(row, version):
         return
     place = world.history.place(row, version)
-    assert place is not None, f"{session.actor.name}: {name} gave {row} = {version}, which was never committed"
+    assert place is not None, (
+        f"{session.actor.name}: {name} gave {row} = {version}, which was never committed"
+    )
     assert floor is None or place >= floor, (
         f"{session.actor.name}: {name} gave {row} = {version}, after "
         f"{world.history.versions[row][floor]} was returned or seen; history {world.history.versions[row]}"
@@ -135,7 +127,9 @@ _WRITES: dict[str, Callable[[str, int, str], object]] = {
     "delete": lambda alias, pk, _: Section.objects.using(alias).filter(pk=pk).delete(),
     "create": lambda alias, _, name: Section.objects.using(alias).create(pk=3, name=name),
     "raw": partial(_raw, "UPDATE news_section SET name = %s WHERE id = %s"),
-    "raw with a comment": partial(_raw, "/* SELECT */ -- SELECT\nUPDATE news_section SET name = %s WHERE id = %s"),
+    "raw with a comment": partial(
+        _raw, "WITH c AS (SELECT 1) -- all\nUPDATE news_section SET name = %s WHERE id = %s"
+    ),
     "author": lambda alias, _, name: Author(pk=1, name=name).save(using=alias),
 }
 
@@ -195,100 +189,3 @@ def unpin(world: World, session: Session) -> None:
     cursor, session.cursor = session.cursor, None
     session.pinned = False
     world.begin(session, cursor.close)
-
-
-# -- blocks
-
-
-def enter(world: World, session: Session, kind: str) -> None:
-    """Begin a transaction, a savepoint or a batch."""
-    block = transaction.atomic(using=world.database.alias) if kind == "atomic" else batch_invalidations()
-
-    def done(_: object) -> None:
-        session.contexts.append((kind, block))
-        if kind == "atomic":
-            session.frames.append([])
-
-    world.begin(session, block.__enter__, done)
-
-
-def leave(world: World, session: Session, *, well: bool) -> None:
-    """Begin to end the innermost block: commit or roll back, or the end of a batch, with or without an error."""
-    kind, block = session.contexts.pop()
-    error = (None, None, None) if well else (RolledBack, RolledBack(), None)
-
-    def done(_: object) -> None:
-        if kind == "batch":
-            _batch_done(world, session, told=True)
-        else:
-            _atomic_done(world, session, kept=well)
-
-    def failed() -> None:
-        if kind == "batch":
-            _batch_done(world, session, told=False)
-        else:
-            session.commits = {}
-            _atomic_done(world, session, kept=False)
-
-    world.begin(session, lambda: block.__exit__(*error), done, failed)
-
-
-def _atomic_done(world: World, session: Session, *, kept: bool) -> None:
-    frame = session.frames.pop()
-    if session.frames:
-        session.frames[-1] += frame if kept else []
-        return
-    session.pinned = session.broken = False
-    world.returned(session, session.commits, leased=True)
-
-
-def _batch_done(world: World, session: Session, *, told: bool) -> None:
-    if session.batching:
-        return
-    promised, session.promised = session.promised, []
-    for places in promised if told else ():
-        world.history.raise_floor(places)
-
-
-# -- invalidations
-
-
-def tell(world: World, session: Session, kind: str, name: str, pk: int) -> None:
-    """Begin to invalidate; what is committed now is what nobody may go behind afterwards.
-
-    Args:
-        world: The world.
-        session: Who tells.
-        kind: How.
-        name: Of the reader whose call or function is meant.
-        pk: Of the object that is meant.
-    """
-    reader, alias = READERS[name], world.database.alias
-    task, rows = {
-        "model": (lambda: invalidate_model(Section), SECTIONS),
-        "object": (lambda: invalidate_obj(obj(Section, pk)), (("section", pk),)),
-        "all": (invalidate_all, (*ROWS, OUTSIDE)),
-        "name": (lambda: invalidate("outside"), (OUTSIDE,)),
-        "tables": (lambda: invalidate_tables("news_section", "NEWS_AUTHOR"), ROWS),
-        "call": (lambda: reader.invalidate(alias), (*ROWS, OUTSIDE)),
-        "function": (reader.invalidate_all, (*ROWS, OUTSIDE)),
-    }[kind]
-    places = world.history.now(rows)
-
-    def done(_: object) -> None:
-        if kind in {"call", "function"}:
-            _reader_floor(world, session, name if kind == "call" else reader.function, places)
-        else:
-            world.returned(session, places, leased=False)
-
-    world.begin(session, task, done)
-
-
-def _reader_floor(world: World, session: Session, reader: str, places: Places) -> None:
-    if session.batching:
-        return
-    known = world.reader_floors.setdefault(reader, {})
-    for row, place in places.items():
-        known[row] = max(known.get(row, 0), place)
-
-

@@ -58,7 +58,7 @@ class ValkeyGround(Ground):
             if b"@" in text and text[:1].isdigit():
                 self.raw.set(key, _older(text, 1000 * milliseconds), keepttl=True)
             if text.startswith(b"0 ") or b":l:" in key:
-                left = cast("int", self.raw.pttl(key)) - milliseconds
+                left = self.raw.pttl(key) - milliseconds
                 self.raw.pexpire(key, max(left, 0))
 
     def lose(self, key: str) -> None:
@@ -81,7 +81,7 @@ class ValkeyGround(Ground):
         self.raw.close()
 
     def _microseconds(self) -> int:
-        seconds, microseconds = cast("tuple[int, int]", self.raw.time())
+        seconds, microseconds = self.raw.time()
         return seconds * 1_000_000 + microseconds
 
 

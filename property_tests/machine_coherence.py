@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from hypothesis import event
+from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 
 from genscache.stores.base import Fetch
-from property_tests import deeds
+from property_tests import announcements, blocks, deeds
 from property_tests.actors import Fault, Ground
 from property_tests.databases import Database
 from property_tests.grounds import MemoryGround, ValkeyGround
@@ -34,6 +34,9 @@ actors = st.integers(0, 2)
 names = st.sampled_from(sorted(READERS))
 pks = st.integers(1, 3)
 often = st.booleans()
+THROUGH = 1000
+"""More steps than anything takes."""
+steps = st.sampled_from((1, 2, 3, 4, 5, 6, 7, 9, THROUGH, THROUGH, THROUGH, THROUGH))
 
 
 class Coherence(RuleBasedStateMachine):
@@ -56,57 +59,75 @@ class Coherence(RuleBasedStateMachine):
 
     # -- one actor
 
-    def idle(self, index: int) -> Session | None:
-        session = self.world.sessions[index]
-        return session if session.actor.idle else None
+    def idle(self, index: int, *, sound: bool = True) -> Session | None:
+        """Return one of the actors that have nothing to do; a sound one can do more than roll back."""
+        free = [each for each in self.world.sessions if each.actor.idle and not (sound and each.broken)]
+        return free[index % len(free)] if free else None
 
-    def go(self, session: Session, *, through: bool) -> None:
-        """Begin what was given; with ``through``, end it, too."""
-        self.world.step(session)
-        if through:
-            self.world.finish(session)
+    def busy(self, index: int) -> Session | None:
+        """Return one of those that have."""
+        busy = [each for each in self.world.sessions if not each.actor.idle]
+        return busy[index % len(busy)] if busy else None
 
-    @rule(index=actors, name=names, through=often, kind=st.sampled_from(["plain", "plain", "plain", "fresh", "direct"]))
-    def read(self, index: int, name: str, through: bool, kind: str) -> None:
+    def go(self, session: Session, *, steps: int) -> None:
+        """Let one actor take some steps, or all."""
+        for _ in range(steps):
+            self.world.step(session)
+            if session.actor.idle:
+                break
+
+    @rule(
+        index=actors,
+        name=names,
+        steps=steps,
+        kind=st.sampled_from(["plain", "plain", "plain", "fresh", "direct"]),
+    )
+    def read(self, *, index: int, name: str, steps: int, kind: str) -> None:
         session = self.idle(index)
-        if session and not session.broken:
+        if session:
             deeds.read(self.world, session, name, fresh=kind == "fresh", direct=kind == "direct")
-            self.go(session, through=through)
+            self.go(session, steps=steps)
 
-    @rule(index=actors, kind=st.sampled_from(deeds.WRITES), pk=pks, through=often)
-    def write(self, index: int, kind: str, pk: int, through: bool) -> None:
+    @rule(index=actors, kind=st.sampled_from(deeds.WRITES), pk=pks, steps=steps)
+    def write(self, *, index: int, kind: str, pk: int, steps: int) -> None:
         session = self.idle(index)
-        if session and not session.broken:
+        if session:
             deeds.write(self.world, session, kind, pk)
-            self.go(session, through=through)
+            self.go(session, steps=steps)
 
-    @rule(index=actors, kind=st.sampled_from(deeds.INVALIDATIONS), name=names, pk=pks, through=often)
-    def tell(self, index: int, kind: str, name: str, pk: int, through: bool) -> None:
+    @rule(index=actors, kind=st.sampled_from(announcements.INVALIDATIONS), name=names, pk=pks, steps=steps)
+    def tell(self, *, index: int, kind: str, name: str, pk: int, steps: int) -> None:
         session = self.idle(index)
-        if session and not session.broken:
-            deeds.tell(self.world, session, kind, name, pk)
-            self.go(session, through=through)
+        if session:
+            announcements.tell(self.world, session, kind, name, pk)
+            self.go(session, steps=steps)
 
     @rule(index=actors, pk=pks)
     def write_untold(self, index: int, pk: int) -> None:
         session = self.idle(index)
-        if session and not session.broken:
+        if session:
             deeds.write_untold(self.world, session, pk)
-            self.go(session, through=True)
+            self.go(session, steps=THROUGH)
 
-    @rule(index=actors, kind=st.sampled_from(["atomic", "atomic", "batch"]), through=often)
-    def enter(self, index: int, kind: str, through: bool) -> None:
+    @rule(index=actors, kind=st.sampled_from(["atomic", "atomic", "batch"]), steps=steps)
+    def enter(self, *, index: int, kind: str, steps: int) -> None:
         session = self.idle(index)
-        if session and not session.broken and not session.cursor and len(session.contexts) < 4:
-            deeds.enter(self.world, session, kind)
-            self.go(session, through=through)
+        if session and not session.cursor and len(session.contexts) < 4:
+            blocks.enter(self.world, session, kind)
+            self.go(session, steps=steps)
 
-    @rule(index=actors, well=st.sampled_from([True, True, False]), through=often)
-    def leave(self, index: int, well: bool, through: bool) -> None:
-        session = self.idle(index)
+    @rule(
+        index=actors,
+        well=st.sampled_from([True, True, False]),
+        fault=st.sampled_from(["", "", "", "done", "late"]),
+        steps=steps,
+    )
+    def leave(self, *, index: int, well: bool, fault: str, steps: int) -> None:
+        session = self.idle(index, sound=False)
         if session and session.contexts:
-            deeds.leave(self.world, session, well=well and not session.broken)
-            self.go(session, through=through)
+            session.commit_fault = fault
+            blocks.leave(self.world, session, well=well and not session.broken)
+            self.go(session, steps=steps)
 
     @precondition(lambda self: self.world.database.snapshots)
     @rule(index=actors)
@@ -114,18 +135,25 @@ class Coherence(RuleBasedStateMachine):
         session = self.idle(index)
         if session and not session.contexts:
             (deeds.unpin if session.cursor else deeds.pin)(self.world, session)
-            self.go(session, through=True)
+            self.go(session, steps=THROUGH)
 
     # -- who goes on
 
-    @rule(index=actors, through=often)
-    def go_on(self, index: int, through: bool) -> None:
-        session = self.world.sessions[index]
-        if not session.actor.idle:
-            self.go(session, through=through)
+    @rule(index=actors, steps=steps)
+    def go_on(self, *, index: int, steps: int) -> None:
+        session = self.busy(index)
+        if session:
+            self.go(session, steps=steps)
+
+    @rule(name=names, direct=often)
+    def everybody_reads(self, *, name: str, direct: bool) -> None:
+        for index, session in enumerate(self.world.sessions):
+            if session.actor.idle and not session.broken:
+                deeds.read(self.world, session, name, direct=direct and index == 0)
+                self.world.finish(session)
 
     @rule(index=actors, faults=st.lists(st.sampled_from(Fault), min_size=1, max_size=2))
-    def trouble(self, index: int, faults: list[Fault]) -> None:
+    def make_trouble(self, index: int, faults: list[Fault]) -> None:
         # Without leases, a bump that is owed is the end of the promise to other processes.
         self.world.sessions[index].actor.faults.extend(faults if self.world.leases else faults[:1])
 
@@ -134,13 +162,9 @@ class Coherence(RuleBasedStateMachine):
         event(f"killed at {type(self.world.sessions[index].actor.at).__name__}")
         self.world.kill(self.world.sessions[index])
 
-    @rule(index=actors, fault=st.sampled_from(["done", "late"]))
-    def lose_the_answer_of_commit(self, index: int, fault: str) -> None:
-        self.world.sessions[index].commit_fault = fault
-
     @precondition(lambda self: self.world.late is not None)
     @rule(commit=often)
-    def commit_late(self, commit: bool) -> None:
+    def commit_late(self, *, commit: bool) -> None:
         self.world.late_commit(commit=commit)
 
     # -- the store and the rest of the world
@@ -186,7 +210,7 @@ class Coherence(RuleBasedStateMachine):
             while not world.sessions[index].actor.idle:
                 world.finish(world.sessions[index])
             while world.sessions[index].contexts:
-                deeds.leave(world, world.sessions[index], well=False)
+                blocks.leave(world, world.sessions[index], well=False)
                 world.finish(world.sessions[index])
             world.sessions[index].actor.faults.clear()
         if world.late:
@@ -203,18 +227,23 @@ class Coherence(RuleBasedStateMachine):
     def _told(self, row: tuple[str, int]) -> bool:
         return (row, len(self.world.history.versions[row]) - 1) not in self.world.history.untold
 
-    @initialize(reads=st.lists(st.tuples(actors, names), max_size=4))
-    def warm_up(self, reads: list[tuple[int, str]]) -> None:
-        for index, name in reads:
-            deeds.read(self.world, self.world.sessions[index], name)
-            self.world.finish(self.world.sessions[index])
+    @initialize(names=st.lists(names, max_size=4, unique=True))
+    def warm_up(self, names: list[str]) -> None:
+        for name in names:
+            self.everybody_reads(name=name, direct=False)
 
 
-def explore(make_ground: Callable[[], Ground], alias: str = "default", *, leases: bool = True, prefix: str = "m") -> None:
-    """Let Hypothesis look for a trace that breaks the promise."""
-    run_state_machine_as_test(
-        lambda: Coherence(lambda: World(make_ground(), Database(alias), prefix=prefix, leases=leases))
-    )
+def explore(
+    make_ground: Callable[[], Ground], alias: str = "default", *, leases: bool = True, share: int = 1
+) -> None:
+    """Let Hypothesis look for a trace that breaks the promise, in a share of the profile's examples."""
+
+    class Here(Coherence):
+        def __init__(self) -> None:
+            super().__init__(lambda: World(make_ground(), Database(alias), leases=leases))
+
+    # A server makes each step slower, and the traces are the same.
+    run_state_machine_as_test(Here, settings=settings(max_examples=settings().max_examples // share))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -229,9 +258,9 @@ def test_no_stale_read_survives_without_leases() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_goes_back_in_time_with_valkey(valkey_url: str) -> None:
-    explore(lambda: ValkeyGround("redis" + valkey_url[valkey_url.index("://") :], "m", "m:1:clock"))
+    explore(lambda: ValkeyGround("redis" + valkey_url[valkey_url.index("://") :], "m", "m:1:clock"), share=3)
 
 
 @pytest.mark.django_db(transaction=True, databases=["postgres"])
 def test_nobody_goes_back_in_time_on_postgresql() -> None:
-    explore(MemoryGround, "postgres")
+    explore(MemoryGround, "postgres", share=3)

@@ -24,15 +24,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from property_tests.mutations import MACHINE, Edit, Mutation
-from property_tests.mutations import reading, storing, texts, writing
+from property_tests.mutations import MACHINE, Edit, Mutation, reading, storing, texts, writing
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("genscache", "tests", "property_tests", "conftest.py", "pyproject.toml")
 LONGEST = 180.0
 """Seconds after which a run is ended; a test that hangs has noticed the bug, too, but that is not counted."""
 
-MUTATIONS: tuple[Mutation, ...] = (*reading.MUTATIONS, *writing.MUTATIONS, *storing.MUTATIONS, *texts.MUTATIONS)
+MUTATIONS: tuple[Mutation, ...] = (
+    *reading.MUTATIONS,
+    *writing.MUTATIONS,
+    *storing.MUTATIONS,
+    *texts.MUTATIONS,
+)
 BY_CHANCE = f"{MACHINE}::test_nobody_goes_back_in_time"
 
 
@@ -85,9 +89,22 @@ def pytest(home: Path, nodes: Sequence[str]) -> tuple[int, str]:
         Broken: They did not run, or not on the copy.
     """
     # Otherwise the run inside would take this run's servers for its own.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GENSCACHE_", "PYTEST_"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GENSCACHE_", "PYTEST_"))
+    }
     environment |= {"PYTHONPATH": str(home), "HYPOTHESIS_PROFILE": "mutants", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=line", *nodes]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        "--tb=line",
+        *nodes,
+    ]
     try:
         done = subprocess.run(
             command, cwd=home, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False
@@ -96,7 +113,9 @@ def pytest(home: Path, nodes: Sequence[str]) -> tuple[int, str]:
         raise Broken(f"{', '.join(nodes)} took longer than {LONGEST:.0f} seconds") from None
     output = done.stdout + done.stderr
     if done.returncode not in {0, 1} or f"genscache: {home}" not in output:
-        raise Broken(f"{', '.join(nodes)} did not run on the copy (exit code {done.returncode}):\n{output[-2000:]}")
+        raise Broken(
+            f"{', '.join(nodes)} did not run on the copy (exit code {done.returncode}):\n{output[-2000:]}"
+        )
     return done.returncode, output
 
 
@@ -150,12 +169,21 @@ def table(verdicts: Sequence[Verdict], nodes: Sequence[str]) -> str:
         for each, node in zip(verdicts, nodes, strict=True)
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def say(text: object) -> None:
+    """Show progress at once, also through a pipe."""
+    print(text, flush=True)  # noqa: T201 - a command
 
 
 def main() -> int:
     """Try all mutants that were asked for, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m property_tests.mutants", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m property_tests.mutants", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("words", nargs="*", help="words of names")
     parser.add_argument("--quick", action="store_true", help="the short form")
     parser.add_argument("--machine", action="store_true", help="let the machine look for each by chance")
@@ -164,7 +192,7 @@ def main() -> int:
     mutations = chosen(arguments)
     nodes = [BY_CHANCE if arguments.machine else each.caught_by for each in mutations]
     began = time.monotonic()
-    print(f"{len(mutations)} mutants; first their tests on the unchanged package", flush=True)
+    say(f"{len(mutations)} mutants; first their tests on the unchanged package")
     with ThreadPoolExecutor(arguments.jobs) as pool:
         unchanged = pool.submit(control, list(dict.fromkeys(nodes)))
         runs = [pool.submit(try_one, each, node) for each, node in zip(mutations, nodes, strict=True)]
@@ -172,19 +200,19 @@ def main() -> int:
             unchanged.result()
         except Broken as error:
             pool.shutdown(wait=True, cancel_futures=True)
-            print(error, file=sys.stderr)
+            say(error)
             return 2
         verdicts = []
         for number, run in enumerate(runs, start=1):
             verdict = run.result()
             verdicts.append(verdict)
-            print(f"[{number}/{len(runs)}] {verdict.word:8} {verdict.seconds:5.1f} s  {verdict.mutation.name}", flush=True)
+            say(f"[{number}/{len(runs)}] {verdict.word:8} {verdict.seconds:5.1f} s  {verdict.mutation.name}")
             if verdict.detail:
-                print(f"      {verdict.detail}", flush=True)
-    print(f"\n{table(verdicts, nodes)}\n")
+                say(f"      {verdict.detail}")
+    say(f"\n{table(verdicts, nodes)}\n")
     survivors = sum(each.word == "SURVIVED" for each in verdicts)
     broken = sum(each.word == "BROKEN" for each in verdicts)
-    print(
+    say(
         f"{len(verdicts) - survivors - broken} caught, {survivors} survived, {broken} could not be tried; "
         f"{time.monotonic() - began:.0f} seconds"
     )

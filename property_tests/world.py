@@ -20,10 +20,11 @@ from genscache.conf import Settings
 from genscache.engine import Engine
 from genscache.exceptions import StoreUnavailable, WriteRefused
 from genscache.protocol.steps import Pause
-from property_tests.actors import Actor, Ground, Killed, SteppedFlights, SteppedStore, stop
+from property_tests.actors import Actor, Ground, Killed, stop
 from property_tests.databases import Database, Driver, drop
 from property_tests.history import History, Places, Row, Rows, Version
 from property_tests.readers import OUTSIDE
+from property_tests.stepping import SteppedFlights, SteppedStore
 
 LEASE = 10_000
 """Milliseconds that a lease lasts."""
@@ -80,7 +81,13 @@ class World:
     """
 
     def __init__(
-        self, ground: Ground, database: Database, *, prefix: str = "m", leases: bool = True, processes: tuple[int, ...] = (0, 0, 1)
+        self,
+        ground: Ground,
+        database: Database,
+        *,
+        prefix: str = "m",
+        leases: bool = True,
+        processes: tuple[int, ...] = (0, 0, 1),
     ) -> None:
         self.ground, self.database, self.leases = ground, database, leases
         self.outside: Version = 0
@@ -90,14 +97,21 @@ class World:
         self.late: tuple[Driver, int] | None = None
         self._config = cast("GenscacheConfig", apps.get_app_config("genscache"))
         self._before = self._config.engine
-        settings = Settings.of({"STORE": "memory://", "PREFIX": prefix, "LEASE": LEASE // 1000 if leases else None})
-        self.engines = [self._engine(settings) for _ in range(max(processes) + 1)]
+        settings = Settings.of(
+            {"STORE": "memory://", "PREFIX": prefix, "LEASE": LEASE // 1000 if leases else None}
+        )
+        self._settings = settings
+        self.engines = [self._engine() for _ in range(max(processes) + 1)]
         self._exit = ExitStack()
         self._patch()
         self.sessions = [self._session(index, process) for index, process in enumerate(processes)]
 
-    def _engine(self, settings: Settings) -> Engine:
-        engine = Engine(settings, store=SteppedStore(self.ground))
+    def restart(self, process: int) -> None:
+        """Let a process forget what it knows of the store."""
+        self.engines[process] = self._engine()
+
+    def _engine(self) -> Engine:
+        engine = Engine(self._settings, store=SteppedStore(self.ground))
         engine.flights = SteppedFlights()
         return engine
 
@@ -132,7 +146,8 @@ class World:
         if fault == "late" and self.late is None:
             # The server goes on with it; the client's next statement finds a new connection.
             self.late = connection.connection, self.ground.milliseconds + LEASE
-            connection.connection = None
+            connection.connection = session.cursor = None
+            session.pinned = False
         else:
             connection.connection.commit()
         if fault:
@@ -170,10 +185,14 @@ class World:
         return self.history.observe(self._state(), told=told)
 
     def kill(self, session: Session) -> None:
-        """Let an actor die where it stands, and start another in its place."""
-        session.actor.kill()
-        session.commits |= self.observe(told=not session.untold)
-        self._replace(session)
+        """Let a process die where it stands, all its threads and all that it knew, and start another in its place."""
+        for index, each in enumerate(self.sessions):
+            if each.process == session.process:
+                if each.actor.is_alive():
+                    each.actor.kill()
+                self.observe(told=not each.untold)
+                self.sessions[index] = self._session(index, each.process)
+        self.restart(session.process)
 
     def _finished(self, session: Session) -> None:
         error = session.actor.error
@@ -182,16 +201,12 @@ class World:
             session.done(session.actor.result)
         session.commits = {}
         if session.actor.dead:
-            self._replace(session)
+            session.actor.join(10)
+            self.kill(session)
         elif error is not None:
             if not isinstance(error, DatabaseError | StoreUnavailable | WriteRefused | Killed):
                 raise error
             session.failed()
-
-    def _replace(self, session: Session) -> None:
-        index = self.sessions.index(session)
-        session.actor.join(10)
-        self.sessions[index] = self._session(index, session.process)
 
     # -- the model
 

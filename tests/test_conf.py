@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings as DjangoSettings
 
-from genscache.conf import LATER, LONGEST_TIMEOUT, Settings, secret_keys, seconds
+from genscache.conf import LATER, LONGEST_TIMEOUT, Settings, seconds, secret_keys
 from genscache.engine import Engine, current_engine
 from tests.servers import Server
 
@@ -37,7 +37,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TIMEOUT", 60, 60.0),
     ("TIMEOUT", 0, 0.0),
     ("TIMEOUT", None, LONGEST_TIMEOUT),
-    ("TIMEOUT", datetime.timedelta(minutes=5), 300.0),
+    ("TIMEOUT", dt.timedelta(minutes=5), 300.0),
     ("PREFIX", "my-site.production_2", "my-site.production_2"),
     ("UNTRACKED", ["sessions.*", "blog.Hit"], ("sessions.*", "blog.Hit")),
     ("UNTRACKED", (), ()),
@@ -45,7 +45,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("DERIVED", {"monthly()": ("news_article",)}, {"monthly()": ("news_article",)}),
     ("LEASE", 3, 3.0),
     ("LEASE", 0, 0.0),
-    ("LEASE", datetime.timedelta(seconds=7), 7.0),
+    ("LEASE", dt.timedelta(seconds=7), 7.0),
     ("ON_OUTAGE", "refuse", "refuse"),
     ("ON_OUTAGE", "proceed", "proceed"),
     ("REPLICAS", {"sqlite2": "default"}, {"sqlite2": "default"}),
@@ -79,13 +79,26 @@ BAD: list[tuple[str, Any, str]] = [
     ("DERIVED", {"view": "news.Section"}, """["view"] must be a list of texts, got 'news.Section'"""),
     ("DERIVED", {7: []}, "a key of GENSCACHE"),
     ("LEASE", "long", "must be a number of seconds or a timedelta, got 'long'"),
-    ("LEASE", -1, "must be between 0 and"),
+    ("LEASE", -1, "must be between 0 and 2592000 seconds, got -1. Use 10, or 0 for no leases."),
+    ("LEASE", 0.0001, "must be 0 or at least 0.001 seconds, got 0.0001. Use 10, or 0 for no leases."),
     ("ON_OUTAGE", "ignore", """must be "refuse" or "proceed", got 'ignore'"""),
-    ("REPLICAS", {"sqlite3": "default"}, "names the database 'sqlite3', which is not in DATABASES: default, "),
+    (
+        "REPLICAS",
+        {"sqlite3": "default"},
+        "names the database 'sqlite3', which is not in DATABASES: default, ",
+    ),
     ("REPLICAS", {"sqlite2": "primary"}, "names the database 'primary', which is not in DATABASES"),
-    ("REPLICAS", {"sqlite2": "default", "postgres": "sqlite2"}, "'sqlite2', itself a replica. Name the primary."),
+    (
+        "REPLICAS",
+        {"sqlite2": "default", "postgres": "sqlite2"},
+        "'sqlite2', itself a replica. Name the primary.",
+    ),
     ("REPLICAS", ["sqlite2"], "must be a dict, got ['sqlite2']"),
-    ("KEY_CONTEXT", "tests.test_conf.nothing", "must be a function or its dotted path, got 'tests.test_conf.nothing'"),
+    (
+        "KEY_CONTEXT",
+        "tests.test_conf.nothing",
+        "must be a function or its dotted path, got 'tests.test_conf.nothing'",
+    ),
     ("KEY_CONTEXT", 7, "must be a text, got 7"),
     ("SERIALIZER", 7, "must be a text, got 7"),
     ("SIGN", "yes", "must be True or False, got 'yes'"),
@@ -149,14 +162,16 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(key: str, words: str) ->
 def test_what_is_no_dict_is_refused(settings: DjangoSettings, value: object) -> None:
     settings.GENSCACHE = value
 
-    with pytest.raises(ImproperlyConfigured, match=r"GENSCACHE must be a dict, got .*\. Write GENSCACHE = \{\}"):
+    with pytest.raises(
+        ImproperlyConfigured, match=r"GENSCACHE must be a dict, got .*\. Write GENSCACHE = \{\}"
+    ):
         Settings.load()
 
 
 def test_a_duration() -> None:
     assert seconds("x", None, longest=5) == 5
     assert seconds("x", 5, longest=5) == 5
-    with pytest.raises(ValueError, match="x must be between 0 and 5 seconds, got 5.1"):
+    with pytest.raises(ValueError, match="x must be between 0 and 5 seconds, got 5"):
         seconds("x", 5.1, longest=5)
 
 
@@ -192,7 +207,9 @@ REDIS = "django.core.cache.backends.redis.RedisCache"
         ({"BACKEND": REDIS, "LOCATION": "redis://h:1", "OPTIONS": {"db": 3}}, "redis://h:1?db=3"),
     ],
 )
-def test_with_no_store_it_is_the_default_cache(settings: DjangoSettings, cache: dict[str, Any], url: str) -> None:
+def test_with_no_store_it_is_the_default_cache(
+    settings: DjangoSettings, cache: dict[str, Any], url: str
+) -> None:
     settings.CACHES = {"default": cache}
     settings.GENSCACHE = {}
 
@@ -212,7 +229,10 @@ def test_a_redis_cache_is_used_natively(settings: DjangoSettings, valkey: Server
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"STORE": "mysql://h/1"}, r"GENSCACHE\[\"STORE\"\]: 'mysql://h/1' is not the URL of a store. Use redis://"),
+        (
+            {"STORE": "mysql://h/1"},
+            r"GENSCACHE\[\"STORE\"\]: 'mysql://h/1' is not the URL of a store. Use redis://",
+        ),
         ({"STORE": "django://nowhere"}, r"names the cache 'nowhere', which cannot be used"),
         ({"STORE": "redis://u:secret@h/db"}, r"GENSCACHE\[\"STORE\"\]: 'redis://.*' cannot be used"),
     ],
@@ -227,7 +247,10 @@ def test_a_store_that_cannot_be_is_refused(options: dict[str, str], words: str) 
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("nowhere.Serializer", "cannot be imported"), ("tests.test_conf.tenant", r"has no dumps\(\) and loads\(\)")],
+    [
+        ("nowhere.Serializer", "cannot be imported"),
+        ("tests.test_conf.tenant", r"has no dumps\(\) and loads\(\)"),
+    ],
 )
 def test_a_serializer_that_cannot_be_is_refused(path: str, words: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf'GENSCACHE\["SERIALIZER"\] = .*{words}'):

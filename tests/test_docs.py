@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -41,6 +42,13 @@ def project(tmp_path: Path, valkey_url: str) -> Project:
     return Project(tmp_path, valkey_url)
 
 
+@pytest.fixture(scope="module")
+def blog(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    blog = Project(tmp_path_factory.mktemp("blog"), "memory://")
+    blog.make_blog()
+    return blog
+
+
 def play(project: Project, page: list[Block], settings: str) -> None:
     """Run the commands of a page, then the rest in one session."""
     for each in page:
@@ -50,11 +58,11 @@ def play(project: Project, page: list[Block], settings: str) -> None:
 
 
 @pytest.mark.parametrize("page", [README, *(each for each in GUIDES if each != FROM_NOTHING)], ids=named)
-def test_a_page_runs_as_it_stands(page: Path, project: Project) -> None:
-    project.make_blog()
+def test_a_page_runs_as_it_stands(page: Path, project: Project, blog: Project) -> None:
+    project.begin_as(blog)
     found = blocks(page)
     project.write_files(found)
-    project.prepare()
+    project.install()
     play(project, found, "settings")
 
 
@@ -123,12 +131,12 @@ def test_every_exception_is_documented() -> None:
 
 def test_every_count_and_reason_is_documented() -> None:
     page = text_of("reference/events-and-statistics.md")
-    for kind in events.Trouble.__args__:
+    for kind in get_args(events.Trouble):
         assert f"`survived: {kind}`" in page, kind
     for name, value in vars(guards).items():
         if name.isupper() and isinstance(value, str):
             assert f"`{value}`" in page, name
-    for kind in events.Event.__args__:
+    for kind in get_args(events.Event):
         assert f"`{kind.__name__}" in page, kind
 
 
@@ -139,9 +147,9 @@ TEST_ID = re.compile(r"`((?:tests|property_tests|genscache/testing)/[\w/]+\.py)(
 def test_every_test_that_is_named_exists(page: Path) -> None:
     for file, function in TEST_ID.findall(page.read_text(encoding="utf-8")):
         source = (DOCS.parent / file).read_text(encoding="utf-8")
-        assert not function or re.search(rf"^\s*(?:async )?(?:def|class) {function}\b", source, re.MULTILINE), (
-            f"{file}::{function}"
-        )
+        assert not function or re.search(
+            rf"^\s*(?:async )?(?:def|class) {function}\b", source, re.MULTILINE
+        ), f"{file}::{function}"
 
 
 def test_the_table_of_anomalies_names_tests() -> None:

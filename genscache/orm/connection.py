@@ -23,7 +23,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteDatabaseWra
 from genscache import isolation
 from genscache.engine import Engine
 from genscache.orm.cursors import watched_cursor
-from genscache.transactions import ATTRIBUTE, Transaction, state_of
+from genscache.transactions import ATTRIBUTE, Transaction, remember, state_of
 from genscache.writes import Ticket
 
 DEFINITE = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
@@ -122,6 +122,7 @@ class _Settling(BaseDatabaseWrapper):
                 state.manual = False
             return
         self.ensure_connection()
+        remember(self)
         if self.vendor == "sqlite":
             # BEGIN IMMEDIATE takes its snapshot here, so the clock comes before it.
             isolation.begin(self.genscache_engine(), self, state)

@@ -97,25 +97,27 @@ class Watcher:
         self, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement, text: str
     ) -> Callable[[Callable[[], Result]], Result] | None:
         """Return how to run a statement that touches no table, ``None`` for the others."""
+        found: Callable[[Callable[[], Result]], Result] | None
         match statement.kind:
             case StatementKind.BEGIN:
-                return partial(self._begin, connection, state, statement)
+                found = partial(self._begin, connection, state, statement)
             case StatementKind.COMMIT if statement.ddl and not state.manual and state.raw:
                 # SET autocommit = 1 where it is 1 already ends no transaction.
-                return _just
+                found = _just
             case StatementKind.COMMIT:
                 state.manual = state.manual and not statement.ddl
-                return partial(self._commit, connection, state, text)
+                found = partial(self._commit, connection, state, text)
             case StatementKind.ROLLBACK:
-                return partial(self._rollback, connection, state, text)
+                found = partial(self._rollback, connection, state, text)
             case StatementKind.SAVEPOINT:
-                return partial(self._savepoint, connection, state)
+                found = partial(self._savepoint, connection, state)
             case StatementKind.HARMLESS if statement.ddl and connection.vendor == "mysql" and state.pending():
-                return partial(self._commit, connection, state, text)
+                found = partial(self._commit, connection, state, text)
             case StatementKind.HARMLESS if statement.complete and not statement.functions:
-                return _just
+                found = _just
             case _:
-                return None
+                found = None
+        return found
 
     def _begin(
         self,
@@ -134,7 +136,9 @@ class Watcher:
             return result
         if in_transaction(connection, state):
             # PostgreSQL warns and goes on, SQLite refuses, MySQL commits what there was.
-            return self._begin_again(connection, state, execute) if connection.vendor == "mysql" else execute()
+            return (
+                self._begin_again(connection, state, execute) if connection.vendor == "mysql" else execute()
+            )
         state.reset()
         state.raw = True
         if connection.vendor != "postgresql":

@@ -33,7 +33,8 @@ MUTATIONS = (
         (
             Edit(
                 "stores/memory.py",
-                "            counter.renew(self._reading(now, counter.generation), now + 1000 * COUNTER_TTL)\n        self._shelves",
+                "            counter.renew(self._reading(now, counter.generation), now + 1000 * COUNTER_TTL)\n"
+                "        self._shelves",
                 "            pass\n        self._shelves",
             ),
         ),
@@ -66,7 +67,11 @@ MUTATIONS = (
     Mutation(
         "a bump ends all leases",
         (
-            Edit("stores/shelves.py", "        self.generation = generation\n", "        self.generation = generation\n        self.leases = {}\n"),
+            Edit(
+                "stores/shelves.py",
+                "        self.generation = generation\n",
+                "        self.generation = generation\n        self.leases = {}\n",
+            ),
         ),
         f"{INTERLEAVINGS}::test_two_writers_hold_two_leases",
     ),

@@ -11,9 +11,14 @@ MUTATIONS = (
             Edit(
                 "orm/connection.py",
                 "    try:\n        yield\n    except BaseException as error:\n        if definite",
-                "    ticket.settle(pending)\n    try:\n        yield\n    except BaseException as error:\n        if definite",
+                "    ticket.settle(pending)\n"
+                "    try:\n        yield\n    except BaseException as error:\n        if definite",
             ),
-            Edit("orm/connection.py", "    _reset(connection)\n    ticket.settle(pending)\n", "    _reset(connection)\n"),
+            Edit(
+                "orm/connection.py",
+                "    _reset(connection)\n    ticket.settle(pending)\n",
+                "    _reset(connection)\n",
+            ),
         ),
         f"{INTERLEAVINGS}::test_readers_at_every_step_of_a_commit",
         quick=True,
@@ -24,19 +29,32 @@ MUTATIONS = (
             Edit(
                 "orm/connection.py",
                 "    try:\n        yield\n    except BaseException as error:\n        if definite",
-                "    ticket.release()\n    try:\n        yield\n    except BaseException as error:\n        if definite",
+                "    ticket.release()\n"
+                "    try:\n        yield\n    except BaseException as error:\n        if definite",
             ),
         ),
         f"{INTERLEAVINGS}::test_readers_at_every_step_of_a_commit",
     ),
     Mutation(
         "no lease before COMMIT",
-        (Edit("writes.py", "        if not leases(engine):\n            return\n        coarse", "        if True:\n            return\n        coarse"),),
+        (
+            Edit(
+                "writes.py",
+                "        if not leases(engine):\n            return\n        coarse",
+                "        if True:\n            return\n        coarse",
+            ),
+        ),
         f"{INTERLEAVINGS}::test_a_writer_that_dies_around_its_commit",
     ),
     Mutation(
         "the lease is released when the answer of COMMIT is lost",
-        (Edit("orm/connection.py", "            ticket.abandon(pending, error)\n", "            ticket.release()\n"),),
+        (
+            Edit(
+                "orm/connection.py",
+                "            ticket.abandon(pending, error)\n",
+                "            ticket.release()\n",
+            ),
+        ),
         f"{INTERLEAVINGS}::test_a_commit_whose_answer_is_lost_and_that_takes_effect_later",
     ),
     Mutation(
@@ -46,7 +64,13 @@ MUTATIONS = (
     ),
     Mutation(
         "a lease of a batch counts from its answer",
-        (Edit("writes.py", "self._batch.leased(counters, since=asked)", "self._batch.leased(counters, since=time.monotonic())"),),
+        (
+            Edit(
+                "writes.py",
+                "self._batch.leased(counters, since=asked)",
+                "self._batch.leased(counters, since=time.monotonic())",
+            ),
+        ),
         f"{INTERLEAVINGS}::test_a_lease_of_a_batch_counts_from_when_it_was_asked_for",
     ),
     Mutation(
@@ -60,14 +84,21 @@ MUTATIONS = (
             Edit(
                 "invalidation.py",
                 "        if batch is not None and steps is not None:\n            failed = deliver(",
-                "        if batch is not None and steps is not None and error is None:\n            failed = deliver(",
+                "        if batch is not None and steps is not None and error is None:\n"
+                "            failed = deliver(",
             ),
         ),
         f"{INTERLEAVINGS}::test_a_batch_is_sent_out_at_its_end",
     ),
     Mutation(
         "a bump whose answer is lost is not sent again",
-        (Edit("protocol/write.py", "    except StoreUnavailable:\n        yield operation", "    except StoreUnavailable:\n        return"),),
+        (
+            Edit(
+                "protocol/write.py",
+                "    except StoreUnavailable:\n        yield operation",
+                "    except StoreUnavailable:\n        return",
+            ),
+        ),
         f"{INTERLEAVINGS}::test_a_bump_that_did_not_arrive_is_sent_again",
     ),
     Mutation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ ALLOWED_HOSTS = ["*"]
 MIDDLEWARE = []
 """
 
-MODELS = '''
+MODELS = """
 from django.db import models
 from django.utils import timezone
 
@@ -50,7 +51,18 @@ class Post(models.Model):
 class Report(models.Model):
     name = models.CharField(max_length=100)
     total = models.IntegerField(default=0)
-'''
+"""
+
+SETTINGS_END = """
+GENSCACHE = {{"PREFIX": "{prefix}", "STORE": "{url}", **globals().get("GENSCACHE", {{}})}}
+INSTALLED_APPS += [] if "genscache" in INSTALLED_APPS else ["genscache"]
+"""
+
+MIGRATE = """
+from django.core.management import call_command
+for alias in ("default", "archive"):
+    call_command("migrate", run_syncdb=True, verbosity=0, database=alias)
+"""
 
 ROWS = """
 from blog.models import Author, Post, Report
@@ -75,11 +87,16 @@ class Project:
         self._prefix = f"docs-{secrets.token_hex(6)}"
 
     def make_blog(self) -> None:
-        """Make the project that the guides take for granted: settings, and a blog with three posts."""
+        """Make what the guides take for granted: settings without genscache, and a blog with three posts."""
         self.write("settings.py", SETTINGS)
         self.write("urls.py", "urlpatterns = []\n")
         self.write("blog/__init__.py", "")
         self.write("blog/models.py", MODELS)
+        self.run("settings", [Block("python", MIGRATE + ROWS, 1, runs=True)])
+
+    def begin_as(self, other: Project) -> None:
+        """Be a copy of another project."""
+        shutil.copytree(other.directory, self.directory, dirs_exist_ok=True)
 
     def write(self, path: str, text: str) -> None:
         """Write a file, or append to it."""
@@ -94,14 +111,9 @@ class Project:
             if each.runs and each.path is not None:
                 self.write(each.path, each.source)
 
-    def prepare(self) -> None:
-        """Make the tables and rows that the guides take for granted."""
-        self.write("settings.py", f'GENSCACHE = {{"PREFIX": "{self._prefix}", **globals().get("GENSCACHE", {{}})}}\n')
-        self.write("settings.py", f'GENSCACHE.setdefault("STORE", "{self._url}")\n')
-        self.write("settings.py", 'INSTALLED_APPS += [] if "genscache" in INSTALLED_APPS else ["genscache"]\n')
-        self.manage("settings", "migrate", "--run-syncdb", "--verbosity", "0")
-        self.manage("settings", "migrate", "--run-syncdb", "--verbosity", "0", "--database", "archive")
-        self.run("settings", [Block("python", ROWS, 1, runs=True)])
+    def install(self) -> None:
+        """Put genscache into the settings where the page has not done so, with keys of this project's own."""
+        self.write("settings.py", SETTINGS_END.format(prefix=self._prefix, url=self._url))
 
     def manage(self, settings: str, *arguments: str) -> str:
         """Run a command of Django's in a process of its own; return what it says."""

@@ -51,4 +51,7 @@ if __name__ == "__main__":
     sys.path.append(root)
     if settings:
         os.environ["DJANGO_SETTINGS_MODULE"] = settings
-    {"manage": manage, "session": session}[action](*arguments)
+    if action == "manage":
+        manage(*arguments)
+    else:
+        session(*arguments)

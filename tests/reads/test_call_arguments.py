@@ -1,5 +1,8 @@
 """How arguments become keys, and what is refused instead of being mistaken."""
 
+# ruff: noqa: ARG005 - a stub takes what its callers give
+# ruff: noqa: PLW0108 - a lambda has a name of this module's own; the bound method that it calls has not
+
 from __future__ import annotations
 
 import decimal
@@ -31,7 +34,9 @@ def listing(limit: int, *tags: str, order: str = "date", **more: object) -> list
         lambda f: f(a=2, limit=5, b=1, order="date"),
     ],
 )
-def test_one_call_in_several_spellings_is_one_entry(engine: Engine, make: Make, again: Callable[..., object]) -> None:
+def test_one_call_in_several_spellings_is_one_entry(
+    engine: Engine, make: Make, again: Callable[..., object]
+) -> None:
     function = make(listing)
     function(5, a=2, b=1)
 
@@ -70,9 +75,10 @@ def test_different_arguments_are_different_entries(
 def test_wrong_arguments_raise_what_the_function_raises(engine: Engine, make: Make) -> None:
     function = make(lambda limit: limit)
 
-    for call in (lambda: function(), lambda: function(1, 2), lambda: function(1, other=2)):
+    wrong: list[tuple[tuple[int, ...], dict[str, int]]] = [((), {}), ((1, 2), {}), ((1,), {"other": 2})]
+    for args, kwargs in wrong:
         with pytest.raises(TypeError, match="argument"):
-            call()
+            function(*args, **kwargs)
     assert stats() == {}
 
 
@@ -93,7 +99,9 @@ def test_an_instance_stands_for_its_row(engine: Engine, make: Make) -> None:
 def test_an_unsaved_instance_is_refused(engine: Engine, make: Make, instance: object) -> None:
     function = make(lambda found: 1)
 
-    with pytest.raises(UncacheableArgument, match=r"is not saved, so nothing tells it from another one\. Save it"):
+    with pytest.raises(
+        UncacheableArgument, match=r"is not saved, so nothing tells it from another one\. Save it"
+    ):
         function(instance)
     assert function.count == 0
 
@@ -103,7 +111,9 @@ def test_a_queryset_is_refused_without_being_evaluated(engine: Engine, make: Mak
     function = make(lambda found: 1)
 
     for argument in (Section.objects.all(), [Section.objects.filter(pk=1)], {"rows": Section.objects.none()}):
-        with pytest.raises(UncacheableArgument, match=r"A queryset of news\.Section cannot be part of a key\. Pass"):
+        with pytest.raises(
+            UncacheableArgument, match=r"A queryset of news\.Section cannot be part of a key\. Pass"
+        ):
             function(argument)
     assert function.count == 0
 

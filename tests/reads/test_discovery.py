@@ -1,5 +1,7 @@
 """Nothing declared: the tables that the function's queries read are found while it runs."""
 
+# ruff: noqa: PLW0108 - a lambda has a name of this module's own; the bound method that it calls has not
+
 from __future__ import annotations
 
 import pytest
@@ -185,7 +187,9 @@ def test_a_vector_is_read_before_the_query(every_store: Engine, make: Make) -> N
 
 @pytest.mark.parametrize("known", [False, True], ids=["first run", "tables known"])
 def test_a_composite_is_stored_under_the_oldest_of_its_reads(
-    every_store: Engine, make: Make, known: bool  # noqa: FBT001
+    every_store: Engine,
+    make: Make,
+    known: bool,  # noqa: FBT001
 ) -> None:
     """A5: a write to both tables between the two queries; the mixture is never served."""
     writes: list[str] = []

@@ -9,7 +9,15 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from genscache import batch_invalidations, cached, invalidate, invalidate_all, invalidate_model, invalidate_obj, obj
+from genscache import (
+    batch_invalidations,
+    cached,
+    invalidate,
+    invalidate_all,
+    invalidate_model,
+    invalidate_obj,
+    obj,
+)
 from genscache.engine import Engine
 from tests.reads.conftest import Use
 from tests.site.news.models import Author, Section
@@ -56,7 +64,9 @@ def test_the_generations_stand_in_the_entrys_key(on_valkey: Engine, raw: Redis) 
     (entry,) = (key for key in keys(raw, on_valkey) if ":e:" in key)
     found = re.fullmatch(r":1:\{tests\.reads\.test_keys_seen\.page\}:e:[a-z2-7]{32}:g=([\d.]+)", entry)
     assert found is not None
-    generations = {raw.get(f"{on_valkey.settings.prefix}{key}") for key in keys(raw, on_valkey) if key != entry}
+    generations = {
+        raw.get(f"{on_valkey.settings.prefix}{key}") for key in keys(raw, on_valkey) if key != entry
+    }
     assert {each.encode() for each in found[1].split(".")} <= generations
 
 

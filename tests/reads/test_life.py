@@ -1,8 +1,10 @@
 """How long an entry lives, and which results are not stored at all."""
 
+# ruff: noqa: ARG005 - a stub takes what its callers give
+
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -22,7 +24,7 @@ from tests.reads.conftest import Make, Use, counted, survived
     [
         (60, 60),
         (2.5, 2.5),
-        (datetime.timedelta(minutes=2), 120),
+        (dt.timedelta(minutes=2), 120),
         (None, LONGEST_TIMEOUT),
         (LONGEST_TIMEOUT, LONGEST_TIMEOUT),
     ],
@@ -48,7 +50,7 @@ def test_the_setting_counts_where_nothing_is_said(use: Use, valkey_url: str, raw
     assert 57_000 < life(raw, engine) <= 77_000
 
 
-@pytest.mark.parametrize("timeout", [0, 0.0, datetime.timedelta(0), 0.0001])
+@pytest.mark.parametrize("timeout", [0, 0.0, dt.timedelta(0), 0.0001])
 def test_nothing_is_stored_for_no_time(every_store: Engine, make: Make, timeout: Any) -> None:
     function = make(lambda: 1, timeout=timeout)
 
@@ -69,20 +71,26 @@ def test_a_setting_of_zero_stores_nothing(use: Use) -> None:
 
 
 @pytest.mark.parametrize(
-    "timeout", [-1, -0.001, datetime.timedelta(seconds=-1), LONGEST_TIMEOUT + 1, float("inf"), float("nan")]
+    "timeout", [-1, -0.001, dt.timedelta(seconds=-1), LONGEST_TIMEOUT + 1, float("inf"), float("nan")]
 )
 def test_a_life_that_cannot_be_is_refused(timeout: Any) -> None:
-    with pytest.raises(ValueError, match=r"timeout must be between 0 and 2592000 seconds, got .*\. Use None for the"):
+    with pytest.raises(
+        ValueError, match=r"timeout must be between 0 and 2592000 seconds, got .*\. Use None for the"
+    ):
         cached(timeout=timeout)
 
 
 @pytest.mark.parametrize("timeout", ["5m", True, [60], object()])
 def test_what_is_no_duration_is_refused(timeout: Any) -> None:
-    with pytest.raises(ValueError, match=r"timeout must be a number of seconds or a timedelta, got .*\. Use 300\."):
+    with pytest.raises(
+        ValueError, match=r"timeout must be a number of seconds or a timedelta, got .*\. Use 300\."
+    ):
         cached(timeout=timeout)
 
 
-def test_a_large_result_is_returned_and_not_stored(use: Use, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_large_result_is_returned_and_not_stored(
+    use: Use, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     use(MAX_ENTRY_BYTES=2000)
     # Every byte once in random order, so that compressing does not help.
     big = make(lambda size: [(number * 7919) % 65_521 for number in range(size)])
@@ -116,7 +124,9 @@ def test_generators_are_refused_when_they_are_decorated() -> None:
         yield 1
 
     for function in (rows, arows):
-        with pytest.raises(TypeError, match=r"rows\(\) is a generator; its result can be read once\. Return a list\."):
+        with pytest.raises(
+            TypeError, match=r"rows\(\) is a generator; its result can be read once\. Return a list\."
+        ):
             cached(timeout=3)(function)
         with pytest.raises(TypeError, match="Return a list"):
             cached(function)
@@ -129,9 +139,20 @@ class Callable:
 
 @pytest.mark.parametrize(
     "wrong",
-    [int, 5, None, classmethod(lambda cls: 1), property(lambda self: 1), Callable(), Callable().__call__, partial(max, 1)],
+    [
+        int,
+        5,
+        None,
+        classmethod(lambda cls: 1),
+        property(lambda self: 1),
+        Callable(),
+        Callable().__call__,
+        partial(max, 1),
+    ],
     ids=lambda wrong: type(wrong).__name__,
 )
 def test_only_functions_are_decorated(wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"@cached decorates functions written with def, got .* beneath @classmethod"):
+    with pytest.raises(
+        TypeError, match=r"@cached decorates functions written with def, got .* beneath @classmethod"
+    ):
         cached(timeout=3)(wrong)

@@ -1,5 +1,8 @@
 """Cached functions that call cached functions: the outer one depends on all that the inner one depends on."""
 
+# ruff: noqa: PLW0108 - a lambda has a name of this module's own; the bound method that it calls has not
+# ruff: noqa: FBT001 - booleans are parametrized
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -24,7 +27,10 @@ def sections() -> int:
 @pytest.mark.parametrize("outer_declares", [True, False], ids=["outer declared", "outer discovered"])
 @pytest.mark.parametrize("warm", [True, False], ids=["inner a hit", "inner a miss"])
 def test_the_outer_depends_on_what_the_inner_depends_on(
-    every_store: Engine, inner_declares: bool, outer_declares: bool, warm: bool  # noqa: FBT001
+    every_store: Engine,
+    inner_declares: bool,
+    outer_declares: bool,
+    warm: bool,
 ) -> None:
     inner = counted(sections, *([Section] if inner_declares else []))
     outer = counted(lambda: [inner(), Author.objects.count()], *([Author] if outer_declares else []))
@@ -44,7 +50,7 @@ def test_the_outer_depends_on_what_the_inner_depends_on(
 
 
 @pytest.mark.parametrize("outer_declares", [True, False])
-def test_so_does_another_process_that_finds_the_inners_entry(on_valkey: Engine, outer_declares: bool) -> None:  # noqa: FBT001
+def test_so_does_another_process_that_finds_the_inners_entry(on_valkey: Engine, outer_declares: bool) -> None:
     inner = counted(sections)
     outer = counted(lambda: inner(), *([Author] if outer_declares else []))
     inner(), outer()
@@ -105,7 +111,7 @@ def test_coroutines_nest_too(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("discovered", [True, False], ids=["discovered", "declared"])
-def test_an_inner_exception_that_the_outer_catches_is_an_answer_too(engine: Engine, discovered: bool) -> None:  # noqa: FBT001
+def test_an_inner_exception_that_the_outer_catches_is_an_answer_too(engine: Engine, discovered: bool) -> None:
     """The outer's value rests on the rows that made the inner one fail."""
 
     def first() -> str:

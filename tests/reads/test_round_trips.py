@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from genscache import cached, invalidate_model
 from genscache.engine import Engine
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @cached
 def discovered(limit: int) -> list[str]:
     names = list(Section.objects.order_by("pk").values_list("name", flat=True)[:limit])
-    return names + [str(Author.objects.count())]
+    return [*names, str(Author.objects.count())]
 
 
 @cached(Section, Author, "prices")
@@ -44,8 +44,8 @@ every = pytest.mark.parametrize("function", EVERY, ids=lambda function: function
 
 
 @pytest.fixture
-def on_wire(use: Use, wire: Wire) -> Iterator[Engine]:
-    yield use(STORE=wire.url)
+def on_wire(use: Use, wire: Wire) -> Engine:
+    return use(STORE=wire.url)
 
 
 @every

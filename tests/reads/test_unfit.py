@@ -1,17 +1,21 @@
 """Reads that may not be stored: each is answered from the database, and ``stats()`` says why."""
 
+# ruff: noqa: PLW0108 - a lambda has a name of this module's own; the bound method that it calls has not
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
-from genscache import cached, stats
+from genscache import ainvalidate_model, cached, stats
 from genscache.engine import Engine
-from tests.reads.conftest import Make, Use
+from tests.reads.conftest import Make, Use, counted
+from tests.reads.elsewhere import elsewhere
 from tests.site.news.models import Article, Author, Section, SectionSummary
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "sqlite2"])
@@ -96,10 +100,14 @@ def test_a_read_that_locks_rows_is_not_stored(engine: Engine, make: Make) -> Non
     """SQLite leaves FOR UPDATE out of the SQL that Django makes; a text with it shows what a server would see."""
 
     def body() -> int:
-        with connection.execute_wrapper(lambda execute, sql, *rest: execute(sql.removesuffix(" FOR UPDATE"), *rest)):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT COUNT(*) FROM news_section FOR UPDATE")
-                return int(cursor.fetchone()[0])
+        with (
+            connection.execute_wrapper(
+                lambda execute, sql, *rest: execute(sql.removesuffix(" FOR UPDATE"), *rest)
+            ),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT COUNT(*) FROM news_section FOR UPDATE")
+            return int(cursor.fetchone()[0])
 
     count = make(body)
 
@@ -167,3 +175,32 @@ def test_own_writes_are_seen_and_not_stored(engine: Engine, make: Make, declared
 
     assert count() == 0
     assert count.count == 3
+
+
+@pytest.mark.parametrize("declared", [(), (Section,)], ids=["discovered", "declared"])
+def test_a_snapshot_is_not_mixed_with_what_came_after_it(
+    engine: Engine, make: Make, declared: tuple[type, ...]
+) -> None:
+    """SQLite: the first read of a transaction fixes what all later ones see, and what they may be served."""
+    count = make(lambda: Section.objects.count(), *declared)
+
+    with transaction.atomic():
+        assert Author.objects.count() == 0
+        elsewhere(lambda: Section.objects.create(name="later"))
+        assert count() == count() == 0
+
+    assert count() == 1
+
+
+def test_an_invalidation_from_a_coroutine_is_repeated_at_commit(engine: Engine) -> None:
+    """The coroutine runs in another thread than the transaction that waits for it."""
+    runs = counted(lambda: 1, Section)
+    runs()
+
+    with transaction.atomic():
+        async_to_sync(ainvalidate_model)(Section)
+        elsewhere(runs)
+        assert runs.count == 2
+    runs()
+
+    assert runs.count == 3

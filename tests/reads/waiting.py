@@ -11,7 +11,7 @@ from tests.reads.elsewhere import PATIENCE
 def waiters(engine: Engine) -> int:
     """Return how many threads wait for a fill of another one in this process."""
     flights = tuple(engine.flights._flights.values())
-    return sum(len(getattr(flight._landed, "_cond")._waiters) for flight in flights)
+    return sum(len(vars(flight._landed)["_cond"]._waiters) for flight in flights)
 
 
 def until_waiting(engine: Engine, count: int) -> None:

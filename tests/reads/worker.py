@@ -35,7 +35,7 @@ def main() -> None:
     from genscache.engine import current_engine  # noqa: PLC0415
     from tests.site.news.models import Section  # noqa: PLC0415
 
-    answers.LOCK_PATIENCE = float(sys.argv[3])  # type: ignore[misc]
+    answers.LOCK_PATIENCE = float(sys.argv[3])
 
     def compute() -> int:
         say("computing")

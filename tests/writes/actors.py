@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from genscache.engine import Engine
 from genscache.events import Event, Outcome, Read
 from tests.writes.spy import SpyStore
 
 Result = TypeVar("Result")
+
+Configure = Callable[..., "Cache"]
+"""Installs an engine on a store, with settings as keyword arguments."""
 
 PATIENCE = 30.0
 """Seconds after which somebody who hangs fails the test."""
@@ -103,7 +107,7 @@ def elsewhere(call: Callable[[], Result]) -> Result:
     return results[0]
 
 
-def sql(alias: str, text: str, params: list[object] | None = None) -> None:
+def sql(alias: str, text: str, params: Sequence[str | int] | None = None) -> None:
     """Run a statement through a Django cursor."""
     with connections[alias].cursor() as cursor:
         cursor.execute(text, params)
@@ -116,3 +120,15 @@ def unseen(alias: str, text: str, params: tuple[object, ...] = ()) -> None:
     cursor = driver.cursor()
     cursor.execute(text, params)
     cursor.close()
+
+
+class Undo(Exception):
+    """Makes a transaction roll back."""
+
+
+@contextmanager
+def undone(alias: str, *, savepoint: bool = True) -> Iterator[None]:
+    """Run a block in a transaction, or inside a savepoint, that an exception rolls back at its end."""
+    with suppress(Undo), transaction.atomic(using=alias, savepoint=savepoint):
+        yield
+        raise Undo

@@ -14,8 +14,8 @@ from genscache.conf import Settings
 from genscache.engine import Engine
 from genscache.stores.memory import MemoryStore, microseconds
 from genscache.stores.opening import open_stores
-from tests.writes.spy import SpyStore
 from tests.writes.actors import Cache
+from tests.writes.spy import SpyStore
 
 if TYPE_CHECKING:
     from genscache.apps import GenscacheConfig
@@ -69,7 +69,9 @@ def install() -> Iterator[Callable[..., Cache]]:
     before = config.engine
 
     def installed(store: SpyStore, **settings: object) -> Cache:
-        config.engine = Engine(Settings.of({"STORE": "memory://", "PREFIX": store.prefix, **settings}), store=store)
+        config.engine = Engine(
+            Settings.of({"STORE": "memory://", "PREFIX": store.prefix, **settings}), store=store
+        )
         return Cache(config.engine, store)
 
     yield installed

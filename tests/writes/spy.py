@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +41,13 @@ class SpyStore(Store):
         self.seen: list[Operation[Any]] = []
         self.down = False
         self._hooks: list[Hook] = []
+        self._watching: list[list[Operation[Any]]] = []
 
     def execute(self, operation: Operation[Answer]) -> Answer:
         """Do an operation, with what waits for it before and after."""
         self.seen.append(operation)
+        for each in self._watching:
+            each.append(operation)
         hooks = [hook for hook in self._hooks if isinstance(operation, hook.kind)]
         self._hooks = [hook for hook in self._hooks if hook not in hooks]
         for hook in hooks:
@@ -78,13 +80,13 @@ class SpyStore(Store):
 
     @contextmanager
     def watch(self) -> Iterator[list[Operation[Any]]]:
-        """Collect the operations of a block; the list is filled when the block ends."""
+        """Collect the operations from now until the block ends."""
         found: list[Operation[Any]] = []
-        start = len(self.seen)
+        self._watching.append(found)
         try:
             yield found
         finally:
-            found.extend(self.seen[start:])
+            self._watching = [each for each in self._watching if each is not found]
 
 
 def written(operations: list[Operation[Any]]) -> list[str]:

@@ -12,7 +12,7 @@ from tests.writes.actors import Cache, elsewhere, every_database
 from tests.writes.world import Rows, both, found_titles, title, titles
 
 
-def rename(alias: str, pk: object, name: str) -> None:
+def rename(alias: str, pk: int, name: str) -> None:
     """Write a row, each time in another way than by save()."""
     Article.objects.using(alias).filter(pk=pk).update(title=name)
 
@@ -88,7 +88,9 @@ def test_an_iterator_that_is_opened_before_a_write_and_read_after_it(
 
     @cached(timeout=60)
     def slowly() -> list[str]:
-        names = Article.objects.using(alias).order_by("pk").values_list("title", flat=True).iterator(chunk_size=1)
+        names = (
+            Article.objects.using(alias).order_by("pk").values_list("title", flat=True).iterator(chunk_size=1)
+        )
         found = [next(names)]
         if not interrupted:
             interrupted.append(True)

@@ -80,7 +80,7 @@ def _delete_query(alias: str, rows: Rows) -> None:
 
 
 def _raw_delete(alias: str, rows: Rows) -> None:
-    Article.objects.using(alias).filter(title="a1")._raw_delete(alias)  # type: ignore[attr-defined]
+    Article.objects.using(alias).filter(title="a1")._raw_delete(alias)
 
 
 def _cascade(alias: str, rows: Rows) -> None:

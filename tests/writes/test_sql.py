@@ -19,7 +19,7 @@ EVERYWHERE = [
     "UPDATE news_article SET title = 'new'",
     "-- first\nUPDATE news_article SET title = 'new' /* last */",
     "/* SELECT 1; */ UPDATE /* news_section */ news_article SET title = 'new'",
-    "  \n\tuPdAtE NEWS_ARTICLE set title = 'new'" ,
+    "  \n\tuPdAtE NEWS_ARTICLE set title = 'new'",
     "DELETE FROM news_article_tags",
     f"INSERT {INSERT}",
     "DELETE FROM news_article WHERE title = 'a0'",
@@ -29,12 +29,18 @@ SQLITE = [
     "UPDATE main.news_article SET title = 'new'",
     'UPDATE "main"."news_article" SET title = \'new\'',
     "UPDATE [news_article] SET title = 'new'",
-    "WITH picked AS (SELECT id FROM news_section) UPDATE news_article SET title = 'new' "
-    "WHERE section_id IN (SELECT id FROM picked)",
-    f"REPLACE INTO news_article ({COLUMNS}) SELECT id, 'new', body, section_id, author_id, published, views, score "
-    "FROM news_article",
-    f"INSERT OR REPLACE INTO news_article ({COLUMNS}) SELECT id, 'new', body, section_id, author_id, published, "
-    "views, score FROM news_article WHERE title = 'a0'",
+    (
+        "WITH picked AS (SELECT id FROM news_section) UPDATE news_article SET title = 'new' "
+        "WHERE section_id IN (SELECT id FROM picked)"
+    ),
+    (
+        f"REPLACE INTO news_article ({COLUMNS}) SELECT id, 'new', body, section_id, author_id, published, views, score "
+        "FROM news_article"
+    ),
+    (
+        f"INSERT OR REPLACE INTO news_article ({COLUMNS}) SELECT id, 'new', body, section_id, author_id, published, "
+        "views, score FROM news_article WHERE title = 'a0'"
+    ),
 ]
 POSTGRES = [
     'UPDATE "public"."news_article" SET "title" = \'new\'',
@@ -59,8 +65,10 @@ MARIADB = [
     "/*!50000 UPDATE news_article SET title = 'new' */",
     "/*M! UPDATE news_article SET title = 'new' */",
     "UPDATE news_section s JOIN news_article a ON a.section_id = s.id SET a.title = 'new'",
-    f"REPLACE INTO news_article ({COLUMNS}) SELECT id, 'new', body, section_id, author_id, published, views, score "
-    "FROM news_article",
+    (
+        f"REPLACE INTO news_article ({COLUMNS}) SELECT id, 'new', body, section_id, author_id, published, views, score "
+        "FROM news_article"
+    ),
     f"INSERT IGNORE {INSERT}",
     "TRUNCATE TABLE news_asset",
     "DELETE a FROM news_article a JOIN news_section s ON a.section_id = s.id WHERE a.title = 'a0'",
@@ -77,7 +85,10 @@ CASES = [
     ("alias", "text"),
     [
         pytest.param(
-            alias, text, marks=pytest.mark.django_db(transaction=True, databases=[alias]), id=f"{alias}-{index}"
+            alias,
+            text,
+            marks=pytest.mark.django_db(transaction=True, databases=[alias]),
+            id=f"{alias}-{index}",
         )
         for index, (alias, text) in enumerate(CASES)
     ],
@@ -146,7 +157,7 @@ def test_a_raw_queryset_that_writes(alias: str, quick: Cache, rows: Rows) -> Non
 
 @databases("postgres")
 def test_sql_that_is_no_text(alias: str, quick: Cache, rows: Rows) -> None:
-    """psycopg takes composed SQL and bytes, too."""
+    """Psycopg takes composed SQL and bytes, too."""
     from psycopg import sql as composed  # noqa: PLC0415 - a driver of one database
 
     quick.warm(titles, alias)
@@ -157,7 +168,7 @@ def test_sql_that_is_no_text(alias: str, quick: Cache, rows: Rows) -> None:
     assert quick.read(titles, alias).value == ["new"] * 3
 
     with connections[alias].cursor() as cursor:
-        cursor.execute(b"UPDATE news_article SET title = 'newer'")
+        cursor.execute(b"UPDATE news_article SET title = 'newer'")  # type: ignore[arg-type]  # psycopg takes it
     assert quick.read(titles, alias).value == ["newer"] * 3
 
 

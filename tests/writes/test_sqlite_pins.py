@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db import connections, transaction
 
@@ -88,12 +90,11 @@ def test_an_iterator_that_outlives_its_transaction(alias: str, cache: Cache, row
 @databases("default")
 def test_an_iterator_inside_the_function(alias: str, cache: Cache, rows: Rows) -> None:
     """What a function reads while its own iterator is open is as old as the iterator: not stored, but right."""
+
     @cached(timeout=60)
     def pairs() -> list[tuple[str, int]]:
-        found = []
-        for tag in Tag.objects.using(alias).order_by("pk").iterator(chunk_size=1):
-            found.append((tag.name, Article.objects.using(alias).count()))
-        return found
+        tags = Tag.objects.using(alias).order_by("pk").iterator(chunk_size=1)
+        return [(tag.name, Article.objects.using(alias).count()) for tag in tags]
 
     assert cache.read(pairs).value == [("one", 3), ("two", 3)]
     Article.objects.using(alias).filter(pk=rows.pks[0]).delete()
@@ -104,7 +105,7 @@ def test_an_iterator_inside_the_function(alias: str, cache: Cache, rows: Rows) -
 @databases("default")
 def test_an_immediate_transaction(alias: str, cache: Cache, rows: Rows) -> None:
     """BEGIN IMMEDIATE takes its snapshot at once, and lets nobody else write: hits, fills, and no poison."""
-    connection = connections[alias]
+    connection: Any = connections[alias]
     before = connection.transaction_mode
     connection.transaction_mode = "IMMEDIATE"
     cache.warm(sections, alias)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from django.db import connections, transaction
 
 from tests.site.news.models import Article, Section
-from tests.writes.actors import Cache, elsewhere, every_database
+from tests.writes.actors import Cache, elsewhere, every_database, undone
 from tests.writes.spy import bumped, written
 from tests.writes.world import Rows, sections, title, titles
 
 OLD = ["a0", "a1", "a2"]
-
-
-class Undo(Exception):
-    """Makes a block roll back."""
 
 
 def rename(alias: str, pk: int, name: str) -> None:
@@ -26,9 +21,8 @@ def test_a_rollback_leaves_entries_valid(alias: str, cache: Cache, rows: Rows) -
     cache.warm(titles, alias)
     cache.warm(title, alias, rows.pks[0])
 
-    with cache.store.watch() as seen, pytest.raises(Undo), transaction.atomic(using=alias):
+    with cache.store.watch() as seen, undone(alias):
         rename(alias, rows.pks[0], "new")
-        raise Undo
 
     assert written(seen) == []
     answer = cache.read(titles, alias)
@@ -50,47 +44,46 @@ def test_nothing_is_invalidated_before_the_outermost_commit(alias: str, cache: C
 
 
 @every_database
-def test_an_inner_rollback_forgets_only_what_was_inside(alias: str, cache: Cache, rows: Rows) -> None:
+def test_an_inner_rollback_forgets_only_what_was_inside(alias: str, quick: Cache, rows: Rows) -> None:
     for pk in rows.pks:
-        cache.warm(title, alias, pk)
-    cache.warm(sections, alias)
+        quick.warm(title, alias, pk)
+    quick.warm(sections, alias)
 
     with transaction.atomic(using=alias):
         rename(alias, rows.pks[0], "new")
-        with pytest.raises(Undo), transaction.atomic(using=alias):
+        with undone(alias):
             rename(alias, rows.pks[1], "undone")
             with transaction.atomic(using=alias):
                 Section.objects.using(alias).update(name="undone, though released")
-            raise Undo
 
-    assert cache.read(title, alias, rows.pks[0]).value == "new"
-    assert cache.read(title, alias, rows.pks[1]).outcome == "hit"
-    assert cache.read(sections, alias).outcome == "hit"
+    assert quick.read(title, alias, rows.pks[0]).value == "new"
+    assert quick.read(title, alias, rows.pks[1]).outcome == "hit"
+    assert quick.read(sections, alias).outcome == "hit"
 
 
 @every_database
-def test_a_released_savepoint_belongs_to_the_level_outside(alias: str, cache: Cache, rows: Rows) -> None:
+def test_a_released_savepoint_belongs_to_the_level_outside(alias: str, quick: Cache, rows: Rows) -> None:
     for pk in rows.pks:
-        cache.warm(title, alias, pk)
+        quick.warm(title, alias, pk)
 
     with transaction.atomic(using=alias):
         with transaction.atomic(using=alias):
             rename(alias, rows.pks[0], "kept")
-        with pytest.raises(Undo), transaction.atomic(using=alias):
-            raise Undo
+        with undone(alias):
+            Section.objects.using(alias).count()
         with transaction.atomic(using=alias):
             rename(alias, rows.pks[1], "kept, too")
 
-    assert cache.read(title, alias, rows.pks[0]).value == "kept"
-    assert cache.read(title, alias, rows.pks[1]).value == "kept, too"
-    assert cache.read(title, alias, rows.pks[2]).outcome == "hit"
+    assert quick.read(title, alias, rows.pks[0]).value == "kept"
+    assert quick.read(title, alias, rows.pks[1]).value == "kept, too"
+    assert quick.read(title, alias, rows.pks[2]).outcome == "hit"
 
 
 @every_database
-def test_a_savepoint_by_hand_that_is_used_twice(alias: str, cache: Cache, rows: Rows) -> None:
+def test_a_savepoint_by_hand_that_is_used_twice(alias: str, quick: Cache, rows: Rows) -> None:
     """Rolled back to, a savepoint is still there: what follows is inside it, and may be rolled back again."""
     for pk in rows.pks:
-        cache.warm(title, alias, pk)
+        quick.warm(title, alias, pk)
 
     with transaction.atomic(using=alias):
         sid = transaction.savepoint(using=alias)
@@ -101,15 +94,15 @@ def test_a_savepoint_by_hand_that_is_used_twice(alias: str, cache: Cache, rows: 
         rename(alias, rows.pks[2], "new")
         transaction.savepoint_commit(sid, using=alias)
 
-    assert cache.read(title, alias, rows.pks[0]).outcome == "hit"
-    assert cache.read(title, alias, rows.pks[1]).outcome == "hit"
-    assert cache.read(title, alias, rows.pks[2]).value == "new"
+    assert quick.read(title, alias, rows.pks[0]).outcome == "hit"
+    assert quick.read(title, alias, rows.pks[1]).outcome == "hit"
+    assert quick.read(title, alias, rows.pks[2]).value == "new"
 
 
 @every_database
-def test_a_savepoint_by_sql_is_not_followed_but_bumped(alias: str, cache: Cache, rows: Rows) -> None:
+def test_a_savepoint_by_sql_is_not_followed_but_bumped(alias: str, quick: Cache, rows: Rows) -> None:
     """ROLLBACK TO by text ends no transaction: what was written before it must still be bumped at COMMIT."""
-    cache.warm(title, alias, rows.pks[0])
+    quick.warm(title, alias, rows.pks[0])
 
     with transaction.atomic(using=alias):
         rename(alias, rows.pks[0], "new")
@@ -119,44 +112,43 @@ def test_a_savepoint_by_sql_is_not_followed_but_bumped(alias: str, cache: Cache,
             cursor.execute("ROLLBACK TO SAVEPOINT mine")
             cursor.execute("RELEASE SAVEPOINT mine")
 
-    assert cache.read(title, alias, rows.pks[0]).value == "new"
-    assert cache.read(title, alias, rows.pks[1]).value == "a1"
+    assert quick.read(title, alias, rows.pks[0]).value == "new"
+    assert quick.read(title, alias, rows.pks[1]).value == "a1"
 
 
 @every_database
-def test_a_block_without_a_savepoint_that_fails(alias: str, cache: Cache, rows: Rows) -> None:
+def test_a_block_without_a_savepoint_that_fails(alias: str, quick: Cache, rows: Rows) -> None:
     """``savepoint=False`` has nothing to roll back to: the outer block does, whatever it had in mind."""
-    cache.warm(titles, alias)
+    quick.warm(titles, alias)
 
     with transaction.atomic(using=alias):
         rename(alias, rows.pks[0], "undone")
-        with pytest.raises(Undo), transaction.atomic(using=alias, savepoint=False):
+        with undone(alias, savepoint=False):
             rename(alias, rows.pks[1], "undone")
-            raise Undo
 
-    answer = cache.read(titles, alias)
+    answer = quick.read(titles, alias)
     assert (answer.value, answer.outcome) == (OLD, "hit")
 
 
 @every_database
-def test_a_block_without_a_savepoint_that_succeeds(alias: str, cache: Cache, rows: Rows) -> None:
-    cache.warm(titles, alias)
+def test_a_block_without_a_savepoint_that_succeeds(alias: str, quick: Cache, rows: Rows) -> None:
+    quick.warm(titles, alias)
 
     with transaction.atomic(using=alias, durable=True), transaction.atomic(using=alias, savepoint=False):
         rename(alias, rows.pks[0], "new")
 
-    assert cache.read(titles, alias).value == ["new", "a1", "a2"]
+    assert quick.read(titles, alias).value == ["new", "a1", "a2"]
 
 
 @every_database
-def test_set_rollback(alias: str, cache: Cache, rows: Rows) -> None:
-    cache.warm(titles, alias)
+def test_set_rollback(alias: str, quick: Cache, rows: Rows) -> None:
+    quick.warm(titles, alias)
 
     with transaction.atomic(using=alias):
         rename(alias, rows.pks[0], "undone")
         transaction.set_rollback(True, using=alias)
 
-    assert cache.read(titles, alias).outcome == "hit"
+    assert quick.read(titles, alias).outcome == "hit"
 
 
 @every_database

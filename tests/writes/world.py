@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
 from genscache import cached, obj
+from genscache.dependencies import ObjectRef
 from tests.site.news.models import Article, Asset, Author, Country, Section, Tag, Topic
+
+
+def _article(alias: str, pk: int) -> list[ObjectRef]:
+    return [obj(Article, pk)]
+
+
+def _asset(alias: str, pk: object) -> list[ObjectRef]:
+    return [obj(Asset, pk)]
+
+
+def _country(alias: str, pk: str) -> list[ObjectRef]:
+    return [obj(Country, pk)]
 
 
 @cached(Article, timeout=300)
@@ -20,7 +34,7 @@ def found_titles(alias: str) -> list[str]:
     return list(Article.objects.using(alias).order_by("pk").values_list("title", flat=True))
 
 
-@cached(timeout=300, depends_on=lambda alias, pk: [obj(Article, pk)])
+@cached(timeout=300, depends_on=_article)
 def title(alias: str, pk: int) -> str | None:
     """One object."""
     return Article.objects.using(alias).filter(pk=pk).values_list("title", flat=True).first()
@@ -51,13 +65,13 @@ def paths(alias: str) -> list[tuple[str, int | None]]:
     return list(Asset.objects.using(alias).order_by("path").values_list("path", "article_id"))
 
 
-@cached(timeout=300, depends_on=lambda alias, pk: [obj(Asset, pk)])
-def path(alias: str, pk: object) -> str | None:
+@cached(timeout=300, depends_on=_asset)
+def path(alias: str, pk: uuid.UUID | str) -> str | None:
     """One row with a UUID as its key."""
     return Asset.objects.using(alias).filter(pk=pk).values_list("path", flat=True).first()
 
 
-@cached(timeout=300, depends_on=lambda alias, pk: [obj(Country, pk)])
+@cached(timeout=300, depends_on=_country)
 def country(alias: str, pk: str) -> str | None:
     """One row with a text as its key."""
     return Country.objects.using(alias).filter(pk=pk).values_list("name", flat=True).first()

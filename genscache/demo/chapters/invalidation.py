@@ -21,10 +21,11 @@ PART: Final = 100
 SAMPLE: Final = 100
 """How many entries are asked for, before and after."""
 
-ALL_THERE: Final = "The entries are in the store: of a sample of them, spread evenly, all are served before the call and none after it."
+ALL_THERE: Final = (
+    "The entries are there: of a sample, spread evenly, all are served before the call and none after it."
+)
 SOME_THERE: Final = (
-    "The store has not kept every entry, as it has too little memory for them; of a sample, none is served after the "
-    "call."
+    "The store has too little memory and has not kept all; of a sample, none is served after the call."
 )
 
 

@@ -83,8 +83,7 @@ def show(stage: Stage) -> Chapter:
         }
         for act in (naive, ours)
     }
-    kept = naive.stale and not ours.stale
-    return Chapter("race", (*body, *prose(note)), data, kept=kept)
+    return Chapter("race", (*body, *prose(note)), data, kept=not ours.stale)
 
 
 def _naive(stage: Stage, pk: int) -> Act:

@@ -52,7 +52,8 @@ def show(stage: Stage) -> Chapter:
         {"after": look.step, "cached": look.cached, "database": look.stored, "verdict": look.verdict}
         for look in looks
     ]
-    kept = [look.verdict for look in looks] == ["fresh", "STALE", "fresh", "fresh"]
+    # That nobody sees the first write is a fact and no promise: a store that evicts may serve it by chance.
+    kept = all(look.verdict == "fresh" for look in (looks[0], *looks[2:]))
     return Chapter("raw_sql", body, {"looks": data}, kept=kept)
 
 

@@ -20,6 +20,7 @@ README = DOCS.parent / "README.md"
 GUIDES = sorted(
     page for folder in ("tutorial", "howto") for page in (DOCS / folder).glob("*.md") if page.stem != "demo"
 )
+RUN = [README, *GUIDES, DOCS / "reference" / "api.md", DOCS / "reference" / "exceptions.md"]
 FROM_NOTHING = DOCS / "tutorial" / "quickstart.md"
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 PAGES = [
@@ -52,12 +53,13 @@ def blog(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def play(project: Project, page: list[Block], settings: str) -> None:
     """Run the commands of a page, then the rest in one session."""
     for each in page:
-        for command in each.commands:
-            project.manage(settings, *command[1:])
+        for command, shown in each.commands:
+            printed = project.manage(settings, *command[1:]).splitlines()
+            assert set(shown) <= set(printed), printed
     project.run(settings, [each for each in page if each.is_session])
 
 
-@pytest.mark.parametrize("page", [README, *(each for each in GUIDES if each != FROM_NOTHING)], ids=named)
+@pytest.mark.parametrize("page", [each for each in RUN if each != FROM_NOTHING], ids=named)
 def test_a_page_runs_as_it_stands(page: Path, project: Project, blog: Project) -> None:
     project.begin_as(blog)
     found = blocks(page)

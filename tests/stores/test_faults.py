@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -16,7 +17,7 @@ from redis import exceptions as driver
 
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.stores.aioredis import AsyncRedisStore
-from genscache.stores.base import Bump, Ensure, Fetch
+from genscache.stores.base import Bump, Ensure, Fetch, Operation
 from genscache.stores.commands import Commands
 from genscache.stores.faults import translated
 from genscache.stores.redis import RedisStore
@@ -100,7 +101,8 @@ def test_a_password_that_is_wrong(server_url: str) -> None:
 
 def test_an_answer_that_makes_no_sense(talkative: str) -> None:
     store = RedisStore(talkative, clock_key="gc:1:clock")
-    for operation in (Fetch(("a",)), Ensure(("a",)), Bump(("a",))):
+    operations: tuple[Operation[Any], ...] = (Fetch(("a",)), Ensure(("a",)), Bump(("a",)))
+    for operation in operations:
         with pytest.raises(StoreError, match="makes no sense here: 7"):
             store.execute(operation)
     store.close()

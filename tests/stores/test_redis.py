@@ -318,7 +318,9 @@ def test_a_user_with_only_these_rights_can_do_everything(
 ) -> None:
     user = f"gc-{secrets.token_hex(4)}"
     rights = "~gc* +mget +get +set +unlink +evalsha +eval +time +pttl"
-    raw.execute_command("ACL", "SETUSER", user, "on", ">p@ss:w/rd", *rights.split())
+    raw.execute_command(  # type: ignore[no-untyped-call]
+        "ACL", "SETUSER", user, "on", ">p@ss:w/rd", *rights.split()
+    )
     try:
         store = RedisStore(server_url.replace("://", f"://{user}:p%40ss%3Aw%2Frd@"), clock_key=clock_key)
         everything(store, key)
@@ -327,7 +329,7 @@ def test_a_user_with_only_these_rights_can_do_everything(
         assert "p@ss" not in str(caught.value)
         store.close()
     finally:
-        raw.execute_command("ACL", "DELUSER", user)
+        raw.execute_command("ACL", "DELUSER", user)  # type: ignore[no-untyped-call]
     documented = Path(__file__).parents[2] / "docs" / "reference" / "stores.md"
     if documented.exists():
         assert rights.partition(" ")[2] in documented.read_text(encoding="utf-8")

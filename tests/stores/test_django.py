@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.core.cache import caches
@@ -109,7 +109,7 @@ class TestRedisCache(StoreContract):
     def store(self, settings: Settings, server_url: str) -> Iterator[DjangoStore]:
         backend = "django.core.cache.backends.redis.RedisCache"
         yield use(settings, backend, LOCATION=server_url)
-        for pool in vars(caches["tested"])["_cache"]._pools.values():
+        for pool in cast("Any", caches["tested"])._cache._pools.values():
             pool.disconnect()
 
 
@@ -324,7 +324,7 @@ def test_prefix_and_version_of_the_cache_apply(settings: Settings) -> None:
     place = secrets.token_hex(4)
     (made,) = use(settings, LOCMEM, LOCATION=place, KEY_PREFIX="p", VERSION=7).execute(Ensure(("counter",)))
     use(settings, LOCMEM, LOCATION=place)
-    assert vars(caches["tested"])["_cache"].keys() == {"p:7:counter"}
+    assert cast("Any", caches["tested"])._cache.keys() == {"p:7:counter"}
     assert caches["tested"].get("counter") is None
     assert made.generation > NO_GENERATION
 

@@ -16,10 +16,10 @@ from django.db.backends.signals import connection_created
 
 from genscache.checks import check_engine
 from genscache.conf import Settings
+from genscache.delivery import say_farewell
 from genscache.engine import Engine
 from genscache.orm.connection import Watch
 from genscache.orm.watcher import Watcher
-from genscache.writes import say_farewell
 
 WATCHED_SETTINGS = frozenset({"GENSCACHE", "CACHES", "DATABASES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
 

@@ -13,11 +13,11 @@ from typing import ParamSpec, Self, TypeVar, cast
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from genscache import isolation
+from genscache.batches import current_batch
 from genscache.engine import Engine
 from genscache.keys import Namespace
 from genscache.transactions import Transaction, in_transaction, open_transactions
 from genscache.types import Generation, Mode
-from genscache.writes import current_batch
 
 OFF = 'the cache is switched off (GENSCACHE["ENABLED"])'
 ASKED = "bypass() was asked for"

@@ -17,6 +17,8 @@ from typing import ParamSpec, Self, TypeVar, cast, overload
 
 from django.db import models
 
+from genscache.batches import Batch, current_batch
+from genscache.delivery import adeliver, deliver, insist
 from genscache.dependencies import ModelClass, ObjectRef, named, obj, resolve_model
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
@@ -24,7 +26,7 @@ from genscache.keys import SITE, Namespace
 from genscache.protocol.steps import Steps
 from genscache.tables import fold
 from genscache.transactions import open_transactions
-from genscache.writes import Batch, adeliver, ainvalidate_now, current_batch, deliver, insist, invalidate_now
+from genscache.writes import ainvalidate_now, invalidate_now
 
 P = ParamSpec("P")
 R = TypeVar("R")

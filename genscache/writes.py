@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Collection, Iterable
-from contextvars import ContextVar
+from collections.abc import Iterable
 
+from genscache.batches import current_batch
+from genscache.delivery import adeliver, as_models, coarsened, deliver, insist
 from genscache.engine import Engine
-from genscache.events import Invalidated, logger
-from genscache.exceptions import StoreError, StoreUnavailable, WriteRefused
-from genscache.keys import SITE, Kind, Namespace
+from genscache.exceptions import StoreError, WriteRefused
+from genscache.keys import Namespace
 from genscache.protocol import write
-from genscache.protocol.steps import Steps
-
-MANY_ROWS = 300
-"""A write that knows more rows of one table than this bumps the table's ``model`` namespace instead."""
-
-current_batch: ContextVar[Batch | None] = ContextVar("genscache_batch", default=None)
 
 
 class Ticket:
@@ -90,64 +83,6 @@ class Ticket:
             self._batch.leased(counters, since=asked)
 
 
-class Batch:
-    """Invalidations gathered until the outermost ``batch_invalidations()`` ends."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.token = engine.token()
-        self._pending: dict[Namespace, None] = {}
-        self._leases: dict[str, float] = {}
-        self._open = True
-        self._lock = threading.Lock()
-
-    def add(self, namespaces: Iterable[Namespace]) -> bool:
-        """Gather; false where the batch has ended (a thread that outlived it): then the caller bumps by itself."""
-        with self._lock:
-            if self._open:
-                self._pending.update(dict.fromkeys(namespaces))
-            return self._open
-
-    def touches(self, namespaces: Collection[Namespace]) -> bool:
-        """Tell whether a read of ``namespaces`` must see what the batch has not sent out yet."""
-        return not self._pending.keys().isdisjoint(namespaces)
-
-    def to_lease(self, counters: Iterable[str], *, renew_after: float) -> tuple[str, ...]:
-        """Return which of ``counters`` are not leased yet, or not for long enough, in seconds."""
-        now = time.monotonic()
-        with self._lock:
-            return tuple(
-                each for each in counters if now - self._leases.get(each, -renew_after) >= renew_after
-            )
-
-    def leased(self, counters: Iterable[str], *, since: float) -> None:
-        """Remember leases that the batch's token holds, and when they were asked for: the answer may come late."""
-        with self._lock:
-            self._leases.update(dict.fromkeys(counters, since))
-
-    def abandon(self, namespaces: Iterable[Namespace]) -> bool:
-        """Gather what a COMMIT without an answer may yet write; its lease must outlive the batch.
-
-        So the batch goes on under another token, and the leases of the one so far run out by themselves.
-        """
-        with self._lock:
-            if self._open:
-                self._pending.update(dict.fromkeys(namespaces))
-                self._leases.clear()
-                self.token = self.engine.token()
-            return self._open
-
-    def end(self) -> tuple[Steps[None] | None, tuple[str, ...]]:
-        """Close the batch; return the one step that settles it (``None``: nothing to do) and what that bumps."""
-        with self._lock:
-            self._open = False
-            bump = self.engine.counters(coarsened(self._pending))
-            release = tuple(set(self._leases).difference(bump))
-        if not bump and not release:
-            return None, ()
-        return write.settle(self.token, bump=bump, release=release), bump
-
-
 def leases(engine: Engine) -> bool:
     """Tell whether writes take leases."""
     return engine.settings.lease > 0 and engine.store.capabilities.leases
@@ -171,107 +106,3 @@ async def ainvalidate_now(engine: Engine, namespaces: Iterable[Namespace]) -> No
     counters = engine.counters(coarsened(namespaces))
     if counters:
         insist(engine, await adeliver(engine, write.bump(counters), counters))
-
-
-def insist(engine: Engine, error: StoreError | None) -> None:
-    """Tell the caller of an invalidation that it has not reached anybody, where writes are refused in an outage."""
-    if error is not None and engine.settings.on_outage == "refuse":
-        raise StoreUnavailable(
-            f"The invalidation has not reached the store ({error}). It is kept and sent again, but until then other "
-            'processes may serve old values. Bring the store back, or accept that: GENSCACHE["ON_OUTAGE"] = "proceed".'
-        ) from error
-
-
-def deliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) -> StoreError | None:
-    """Run steps that bump or release; return the error of a bump that the store did not take.
-
-    Such a bump is kept, and until it is delivered this process trusts the store with nothing.
-    """
-    try:
-        engine.run(steps)
-    except StoreError as error:
-        return _undelivered(engine, bump, error)
-    except BaseException:
-        # A signal handler raised between sending and the answer: the bump may not have arrived.
-        engine.unsettled.owe(bump)
-        raise
-    _delivered(engine, bump)
-    return None
-
-
-async def adeliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) -> StoreError | None:
-    """Run steps that bump or release, from a coroutine; see ``deliver``.
-
-    A cancellation may come between sending and the answer: the bump is then owed, since it may not have arrived.
-    """
-    try:
-        await engine.arun(steps)
-    except StoreError as error:
-        return _undelivered(engine, bump, error)
-    except BaseException:
-        engine.unsettled.owe(bump)
-        raise
-    _delivered(engine, bump)
-    return None
-
-
-def say_farewell(engine: Engine) -> None:
-    """Try once more to deliver what is owed before the process ends, and log what is lost with it."""
-    attempt = engine.unsettled.all()
-    try:
-        engine.run(write.bump(tuple(attempt)))
-    except StoreError as error:
-        logger.error(
-            "The process ends and owes the store %d bumps, so stale entries may be served until they expire: %s. "
-            "Call invalidate_all() when the store is back. Owed: %s",
-            len(attempt),
-            error,
-            ", ".join(attempt),
-        )
-    else:
-        engine.unsettled.delivered(attempt)
-
-
-def coarsened(namespaces: Iterable[Namespace]) -> set[Namespace]:
-    """Leave out what a wider namespace covers, and name the model instead of very many of its rows.
-
-    Every entry depends on the site; every entry that reads rows or objects of a table depends on its model; every
-    entry of one call depends on its function.
-    """
-    found = set(namespaces)
-    if SITE in found:
-        return {SITE}
-    rows: dict[str, int] = {}
-    for namespace in found:
-        if namespace.kind is Kind.OBJECT:
-            rows[namespace.owner] = rows.get(namespace.owner, 0) + 1
-    found |= {Namespace(Kind.MODEL, owner) for owner, count in rows.items() if count > MANY_ROWS}
-    wide = {(namespace.kind, namespace.owner) for namespace in found}
-    return {each for each in found if (_WIDER.get(each.kind), each.owner) not in wide}
-
-
-def as_models(namespaces: Iterable[Namespace]) -> set[Namespace]:
-    """Return the models that the tables among ``namespaces`` belong to; a batch leases these once."""
-    return coarsened(
-        Namespace(Kind.MODEL, each.owner) if _WIDER.get(each.kind) is Kind.MODEL else each
-        for each in namespaces
-    )
-
-
-def _delivered(engine: Engine, bump: tuple[str, ...]) -> None:
-    if bump:
-        engine.hub.send(Invalidated(len(bump)))
-
-
-def _undelivered(engine: Engine, bump: tuple[str, ...], error: StoreError) -> StoreError | None:
-    if not bump:
-        engine.trouble(error, "a lease of a write that was rolled back runs out by itself")
-        return None
-    engine.unsettled.owe(bump)
-    engine.hub.survived(
-        "bump delayed", f"{len(bump)} bumps are kept and sent again; until then every read bypasses: {error}"
-    )
-    return error
-
-
-_WIDER = {Kind.ROWS: Kind.MODEL, Kind.OBJECT: Kind.MODEL, Kind.CALL: Kind.FUNCTION}

@@ -1,0 +1,133 @@
+"""One statement that writes: leased and settled around it in autocommit, else pending until COMMIT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from genscache.engine import Engine
+from genscache.keys import Namespace
+from genscache.orm.connection import committing
+from genscache.orm.cursors import WatchedCursor
+from genscache.orm.rows import EVERYTHING, Effect, birth
+from genscache.orm.sql import Statement
+from genscache.recording import current_recording
+from genscache.transactions import (
+    Transaction,
+    driver_error,
+    driver_in_transaction,
+    in_transaction,
+)
+from genscache.writes import Ticket
+
+Result = TypeVar("Result")
+
+WRITES = "it writes to the database"
+
+
+class Write:
+    """One statement that writes.
+
+    Args:
+        engine: The engine.
+        connection: Where it runs.
+        state: The state of the connection.
+        written: What it writes.
+        cursor: What runs it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        connection: BaseDatabaseWrapper,
+        state: Transaction,
+        written: Effect,
+        cursor: CursorWrapper,
+    ) -> None:
+        self._engine = engine
+        self._connection = connection
+        self._state = state
+        self._effect = written
+        self._cursor = cursor
+
+    def __call__(self, statement: Statement, execute: Callable[[], Result]) -> Result:
+        """Run it: leased and settled at once in autocommit, else pending until COMMIT."""
+        recording = current_recording()
+        if recording is not None:
+            recording.spoil(WRITES)
+        if not in_transaction(self._connection, self._state):
+            return self._settled(execute)
+        self._state.wrote = True
+        if statement.ddl and self._connection.vendor == "mysql":
+            return self._implicit_commit(execute)
+        if self._state.ended_raw or self._effect is EVERYTHING:
+            # A text that may do anything may also have ended the transaction.
+            self._state.add(self._effect.before)
+            return self._settled(execute)
+        try:
+            result = execute()
+        except BaseException:
+            self._state.add(self._effect.before)
+            raise
+        self._state.add(self._after())
+        return result
+
+    def _settled(self, execute: Callable[[], Result]) -> Result:
+        """Run a statement that commits by itself."""
+        ticket = Ticket(self._engine, self._effect.before)
+        try:
+            result = execute()
+            _finish(self._cursor)
+        except BaseException as error:
+            if _may_still_run(self._connection, error):
+                ticket.abandon(self._effect.before, error)
+            else:
+                # Not only released: an engine without transactions keeps what a failed statement has done.
+                ticket.settle(self._effect.before)
+            raise
+        if self._effect is EVERYTHING and driver_in_transaction(self._connection):
+            # The text has begun a transaction (and perhaps written in it): a later COMMIT bumps again.
+            self._state.raw = True
+            self._state.wrote = True
+            self._state.add(self._effect.before)
+        ticket.settle(self._after())
+        return result
+
+    def _implicit_commit(self, execute: Callable[[], Result]) -> Result:
+        """Run DDL on MySQL, which commits the transaction before it begins."""
+        self._state.add(self._effect.before)
+        with committing(self._connection, lambda: self._engine, roll_back=False):
+            result = execute()
+        self._state.wrote = True
+        return result
+
+    def _after(self) -> Iterable[Namespace]:
+        """Return what is bumped, now that the statement has run."""
+        if self._effect.born is None:
+            return self._effect.after
+        try:
+            return self._effect.after | birth(
+                self._engine.catalog, self._connection, self._effect.born, self._cursor
+            )
+        except (DatabaseError, driver_error(self._connection), LookupError, TypeError) as error:
+            self._engine.hub.survived(
+                "unknown statement", f"the key of a new row could not be told: {error!r}"
+            )
+            return self._effect.before
+
+
+def _finish(cursor: CursorWrapper) -> None:
+    """Let SQLite commit a statement that returns rows; the other databases have done so when they answer."""
+    if isinstance(cursor.cursor, WatchedCursor):
+        cursor.cursor.finish()
+
+
+def _may_still_run(connection: BaseDatabaseWrapper, error: BaseException) -> bool:
+    """Tell whether the server may still be running a statement whose answer did not arrive."""
+    if connection.vendor == "sqlite":
+        return False
+    return isinstance(error, OperationalError | InterfaceError) or not isinstance(error, DatabaseError)

@@ -12,6 +12,7 @@ from typing import cast
 
 from genscache import flights, guards
 from genscache.codec import Unreadable
+from genscache.engine import Engine
 from genscache.events import Read
 from genscache.exceptions import StoreError
 from genscache.filling import Filler, Job, read_hint
@@ -113,7 +114,7 @@ class Reader:
         decision = guards.decide(self._engine, (*job.call.base, *job.call.declared))
         if reason or decision.mode is Mode.BYPASS:
             return Bypass(reason or decision.reason)
-        found = self._engine.dependencies.get(job.hint)
+        found = self._engine.dependencies.get(job.call.identity)
         if found is None and job.identity.options.discover:
             found = read_hint(job, (yield from Fetch((), job.hint)).entry)
         if found:
@@ -216,10 +217,7 @@ class Reader:
 
     def _bypass(self, reason: str) -> Steps[object]:
         """Compute and store nothing, here or in the cached function that called this one."""
-        self._engine.hub.send(Read(self._job.path, "bypass", reason))
-        outer = current_recording()
-        if outer is not None:
-            outer.spoil(reason)
+        note_bypass(self._engine, self._job.path, reason)
         return (yield self._job.compute)
 
     def _decode(self, key: str, payload: bytes) -> object:
@@ -249,6 +247,14 @@ class Reader:
                 self._engine.trouble(error, f"{len(attempt)} bumps are still owed")
             else:
                 self._engine.unsettled.delivered(attempt)
+
+
+def note_bypass(engine: Engine, path: str, reason: str) -> None:
+    """Count a bypass; the cached function around it has read what nobody vouches for, and is not stored either."""
+    engine.hub.send(Read(path, "bypass", reason))
+    outer = current_recording()
+    if outer is not None:
+        outer.spoil(reason)
 
 
 def _miss(outcome: Hit | Miss) -> Miss:

@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 import weakref
+from types import ModuleType
 
 from django.apps import AppConfig
 from django.core import checks
@@ -32,6 +33,11 @@ class GenscacheConfig(AppConfig):
 
     _engine: Engine | None = None
 
+    def __init__(self, app_name: str, app_module: ModuleType) -> None:
+        super().__init__(app_name, app_module)
+        # Here and not in ready(): an app that comes before this one may ask for the engine in its own.
+        self._making = threading.Lock()
+
     @property
     def engine(self) -> Engine:
         """The engine, made when the app is ready and again after a test has changed a setting."""
@@ -48,8 +54,7 @@ class GenscacheConfig(AppConfig):
 
     def ready(self) -> None:
         """Check the settings and watch every connection, those that exist already included."""
-        self._making = threading.Lock()
-        self._engine = _made()
+        self._engine = self._engine or _made()
         self._watch = Watch(lambda: self.engine, Watcher(lambda: self.engine))
         connection_created.connect(self._connected, dispatch_uid="genscache")
         setting_changed.connect(self._setting_changed, dispatch_uid="genscache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Collection, Iterable
@@ -25,7 +26,23 @@ class Batch:
         self._pending: dict[Namespace, None] = {}
         self._leases: dict[str, float] = {}
         self._open = True
+        self._running = 0
+        self._process = os.getpid()
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Note that a write of this batch is under way."""
+        with self._lock:
+            self._running += 1
+
+    def finish(self) -> None:
+        """Note that the outcome of a write is known, and gathered."""
+        with self._lock:
+            self._running -= 1
+
+    def is_here(self) -> bool:
+        """Tell whether this is the process that opened the batch: a child's writes are not its parent's to settle."""
+        return self._process == os.getpid()
 
     def add(self, namespaces: Iterable[Namespace]) -> bool:
         """Gather; false where the batch has ended (a thread that outlived it): then the caller bumps by itself."""
@@ -69,6 +86,17 @@ class Batch:
             self._open = False
             bump = self.engine.counters(coarsened(self._pending))
             release = tuple(set(self._leases).difference(bump))
-        if not bump and not release:
+            running = self._running > 0
+        if not bump and (running or not release):
             return None, ()
+        if running:
+            # Another thread is in the middle of a write, or a signal has left one without an end: the leases stay
+            # until they run out, which ends in a bump.
+            return write.bump(bump), bump
         return write.settle(self.token, bump=bump, release=release), bump
+
+
+def open_batch() -> Batch | None:
+    """Return the batch that is open in this context."""
+    batch = current_batch.get()
+    return batch if batch is not None and batch.is_here() else None

@@ -20,7 +20,7 @@ def check_engine(**_: object) -> list[CheckMessage]:
         capabilities = engine.store.capabilities
     except ImproperlyConfigured as error:
         return [Error(str(error), id="genscache.E001")]
-    return [*_capabilities(engine, capabilities), *_settings(engine)]
+    return [*_capabilities(engine, capabilities), *_database(capabilities), *_settings(engine)]
 
 
 def _capabilities(engine: Engine, capabilities: Capabilities) -> Iterator[CheckMessage]:
@@ -44,6 +44,16 @@ def _capabilities(engine: Engine, capabilities: Capabilities) -> Iterator[CheckM
             "SERIALIZABLE, every transaction of SQLite) do without the cache.",
             hint="Use Redis or Valkey.",
             id="genscache.W003",
+        )
+
+
+def _database(capabilities: Capabilities) -> Iterator[CheckMessage]:
+    if capabilities.database is not None:
+        yield Warning(
+            f'The store {capabilities.name} is a table of the database "{capabilities.database}": inside its '
+            "transactions nothing is cached, and what they write is invalidated a moment after COMMIT.",
+            hint="Route the cache table to a database alias of its own, or use Redis or Valkey.",
+            id="genscache.W006",
         )
 
 

@@ -106,6 +106,15 @@ def caches() -> Mapping[str, Mapping[str, object]]:
     return cast("Mapping[str, Mapping[str, object]]", django_settings.CACHES)
 
 
+def cache_tables() -> tuple[str, ...]:
+    """Return the tables of Django's database caches, in lower case: what is written there is no data of a model."""
+    return tuple(
+        str(cache.get("LOCATION", "")).casefold()
+        for cache in caches().values()
+        if str(cache.get("BACKEND", "")).endswith("DatabaseCache")
+    )
+
+
 def database_mirrors() -> dict[str, str]:
     """Return test mirrors: alias -> alias of the database that it mirrors."""
     databases = cast("Mapping[str, Mapping[str, Mapping[str, str | None]]]", django_settings.DATABASES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -14,12 +13,13 @@ from asgiref.sync import markcoroutinefunction
 from django.db import models
 
 from genscache import conf
-from genscache.answers import Reader
+from genscache.answers import Reader, note_bypass
 from genscache.dependencies import ModelClass, ObjectRef, resolve_model
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
 from genscache.filling import Compute, Job, Raised
 from genscache.functions import Identity, Options
+from genscache.guards import switched_off
 from genscache.invalidation import aannounce, announce
 from genscache.keys import Kind, Namespace
 from genscache.types import MISSING, Missing
@@ -36,13 +36,14 @@ class _Cached(Generic[P]):
     __name__: str
     __qualname__: str
 
-    def __init__(self, function: Callable[P, object], options: Options) -> None:
+    def __init__(self, function: Callable[P, object], options: Options, *, binds: type | None = None) -> None:
         functools.update_wrapper(cast("Callable[P, object]", self), function)
         self._function = function
         self._identity = Identity(function, options)
         self._bound: tuple[object, ...] = ()
+        self._binds = binds
 
-    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+    def key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the store key of a call's entry without its generations, for looking around in ``redis-cli``.
 
         With tables that are discovered, the key is that of the tables known at the moment.
@@ -52,11 +53,11 @@ class _Cached(Generic[P]):
         """
         engine = current_engine()
         call = self._identity.call(engine, (*self._bound, *args), dict(kwargs))
-        known = engine.dependencies.get(engine.keys.hint(self._identity.path, call.digest)) or ()
+        known = engine.dependencies.get(call.identity) or ()
         question = self._identity.question(engine, call, (*call.base, *call.declared, *known))
         return engine.keys.entry(question.owner, question.fingerprint, ())
 
-    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+    def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Invalidate the entry of one call, whether there is one or not.
 
         Raises:
@@ -66,7 +67,7 @@ class _Cached(Generic[P]):
         engine = current_engine()
         announce(engine, [self._call_namespace(args, dict(kwargs))])
 
-    async def ainvalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+    async def ainvalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Invalidate the entry of one call, from a coroutine."""
         engine = current_engine()
         await aannounce(engine, [self._call_namespace(args, dict(kwargs))])
@@ -79,11 +80,29 @@ class _Cached(Generic[P]):
         """Invalidate the entries of all calls of this function, from a coroutine."""
         await aannounce(current_engine(), [self._identity.namespace])
 
+    def __repr__(self) -> str:
+        """Name the function."""
+        return f"<{type(self).__name__} {self._identity.path}>"
+
+    def __reduce__(self) -> str:
+        """Pickle by name, as a function."""
+        return self.__qualname__
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Return itself, as a function."""
+        return self
+
+    def _bound_to(self, instance: object, owner: type | None) -> Self:
+        """Bind as what was decorated does: a function, a class method or a static method."""
+        if self._binds is staticmethod or (instance is None and self._binds is not classmethod):
+            return self
+        return self._bind(instance if self._binds is not classmethod else owner or type(instance))
+
     def _bind(self, instance: object) -> Self:
         """Return this function with ``instance`` as its first argument, in everything that it offers."""
-        bound = copy.copy(self)
-        bound.__dict__["_bound"] = (*self._bound, instance)
-        bound.__dict__["__wrapped__"] = MethodType(self.__dict__["__wrapped__"], instance)
+        bound = object.__new__(type(self))
+        wrapped = MethodType(self.__dict__["__wrapped__"], instance)
+        bound.__dict__.update(self.__dict__, _bound=(*self._bound, instance), __wrapped__=wrapped)
         return bound
 
     def _job(self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]) -> Job:
@@ -107,7 +126,7 @@ class CachedFunction(_Cached[P], Generic[P, R]):
 
     __wrapped__: Callable[P, R]
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the function returns, from the store where that is known to be right."""
         return self._answer(args, dict(kwargs), fresh=False)
 
@@ -121,14 +140,18 @@ class CachedFunction(_Cached[P], Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> object:
         """Bind to an instance, as a function does: the instance becomes the first argument."""
-        return self if instance is None else self._bind(instance)
+        return self._bound_to(instance, owner)
 
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function and replace the entry of this call."""
         return self._answer(args, dict(kwargs), fresh=True)
 
     def _answer(self, args: tuple[object, ...], kwargs: dict[str, object], *, fresh: bool) -> R:
         engine = current_engine()
+        reason = switched_off(engine)
+        if reason:
+            note_bypass(engine, self._identity.path, reason)
+            return self.__wrapped__(*args, **kwargs)  # type: ignore[arg-type]  # they come from P
         reader = Reader(self._job(engine, args, kwargs), engine.flights)
         return cast("R", _unwrapped(engine.run(reader.answer(fresh=fresh))))
 
@@ -138,11 +161,13 @@ class AsyncCachedFunction(_Cached[P], Generic[P, R]):
 
     __wrapped__: Callable[P, Awaitable[R]]
 
-    def __init__(self, function: Callable[P, Awaitable[R]], options: Options) -> None:
-        super().__init__(function, options)
+    def __init__(
+        self, function: Callable[P, Awaitable[R]], options: Options, *, binds: type | None = None
+    ) -> None:
+        super().__init__(function, options, binds=binds)
         markcoroutinefunction(self)
 
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the function returns, from the store where that is known to be right."""
         return await self._answer(args, dict(kwargs), fresh=False)
 
@@ -156,14 +181,18 @@ class AsyncCachedFunction(_Cached[P], Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> object:
         """Bind to an instance, as a function does: the instance becomes the first argument."""
-        return self if instance is None else self._bind(instance)
+        return self._bound_to(instance, owner)
 
-    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function and replace the entry of this call."""
         return await self._answer(args, dict(kwargs), fresh=True)
 
     async def _answer(self, args: tuple[object, ...], kwargs: dict[str, object], *, fresh: bool) -> R:
         engine = current_engine()
+        reason = switched_off(engine)
+        if reason:
+            note_bypass(engine, self._identity.path, reason)
+            return await self.__wrapped__(*args, **kwargs)  # type: ignore[arg-type]  # they come from P
         reader = Reader(self._job(engine, args, kwargs), engine.async_flights)
         return cast("R", _unwrapped(await engine.arun(reader.answer(fresh=fresh))))
 
@@ -231,29 +260,46 @@ def cached(
         ValueError: The timeout is negative or too long.
         TypeError: What is decorated is no function, or a generator function.
     """
-    if len(dependencies) == 1 and isinstance(dependencies[0], FunctionType):
-        return cached()(dependencies[0])
+    if len(dependencies) == 1 and _is_decorated(dependencies[0]):
+        return cached()(cast("FunctionType", dependencies[0]))
     for each in dependencies:
         _check(each)
+    for name, hook in (("depends_on", depends_on), ("key", key)):
+        if hook is not None and not callable(hook):
+            raise TypeError(
+                f"{name}= must be a function of the call's arguments, got {hook!r}. Use lambda pk: ..."
+            )
+    if not isinstance(lock, bool):
+        raise TypeError(f"lock= must be True or False, got {lock!r}.")
     life = None if timeout is MISSING else conf.seconds("timeout", timeout)
-    options = Options(dependencies, life, depends_on, key, lock)
+    return functools.partial(_decorated, options=Options(dependencies, life, depends_on, key, lock))
 
-    def decorate(function: Callable[..., object]) -> object:
-        if not inspect.isfunction(function):
-            # A bound method or a partial hides values that belong into the key.
-            raise TypeError(
-                f"@cached decorates functions written with def, got {function!r}. Put it beneath @classmethod and "
-                "@staticmethod, and decorate a method where its class is written."
-            )
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(
-                f"{function.__qualname__}() is a generator; its result can be read once. Return a list."
-            )
-        if inspect.iscoroutinefunction(function):
-            return AsyncCachedFunction(function, options)
-        return CachedFunction(function, options)
 
-    return decorate
+def _decorated(
+    function: object, *, options: Options, binds: type | None = None
+) -> CachedFunction[..., object] | AsyncCachedFunction[..., object]:
+    """Make the cached function of whatever the decorator stands on."""
+    if isinstance(function, classmethod | staticmethod):
+        return _decorated(function.__func__, options=options, binds=type(function))
+    if not inspect.isfunction(function):
+        # A bound method or a partial hides values that belong into the key.
+        raise TypeError(
+            f"@cached decorates functions written with def, got {function!r}. Decorate a method where its class is "
+            "written, and a function rather than a partial of it."
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"{function.__qualname__}() is a generator; its result can be read once. Return a list."
+        )
+    kind = AsyncCachedFunction if inspect.iscoroutinefunction(function) else CachedFunction
+    return kind(function, options, binds=binds)
+
+
+def _is_decorated(only: object) -> bool:
+    """Tell whether what stands in the parentheses is what ``@cached`` without parentheses stands on."""
+    if isinstance(only, type | ObjectRef | models.Model | str):
+        return False
+    return callable(only) or isinstance(only, classmethod | staticmethod | property)
 
 
 def _check(dependency: object) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db import connections
+
 from genscache.engine import Engine
 from genscache.events import Invalidated, logger
 from genscache.exceptions import StoreError, StoreUnavailable
@@ -57,6 +59,10 @@ def deliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) -> StoreE
 
     Such a bump is kept, and until it is delivered this process trusts the store with nothing.
     """
+    if _in_its_own_transaction(engine):
+        # A database cache: what it is told now is part of the transaction. pay_debts() follows when that is over.
+        engine.unsettled.owe(bump)
+        return None
     try:
         engine.run(steps)
     except StoreError as error:
@@ -85,6 +91,15 @@ async def adeliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) ->
     return None
 
 
+def pay_debts(engine: Engine, database: str) -> None:
+    """Deliver what a store inside ``database`` could not be told during the transaction that has just ended."""
+    attempt = engine.unsettled.all()
+    if not attempt or engine.store.capabilities.database != database:
+        return
+    if deliver(engine, write.bump(tuple(attempt)), tuple(attempt)) is None:
+        engine.unsettled.delivered(attempt)
+
+
 def say_farewell(engine: Engine) -> None:
     """Try once more to deliver what is owed before the process ends, and log what is lost with it."""
     attempt = engine.unsettled.all()
@@ -100,6 +115,14 @@ def say_farewell(engine: Engine) -> None:
         )
     else:
         engine.unsettled.delivered(attempt)
+
+
+def _in_its_own_transaction(engine: Engine) -> bool:
+    database = engine.store.capabilities.database
+    if database is None:
+        return False
+    connection = connections[database]
+    return connection.connection is not None and (connection.in_atomic_block or not connection.autocommit)
 
 
 def _delivered(engine: Engine, bump: tuple[str, ...]) -> None:

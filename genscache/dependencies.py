@@ -42,6 +42,8 @@ def obj(model: ModelClass | str | models.Model, pk: object = None) -> ObjectRef:
         InvalidNamespace: The instance is unsaved, the label unknown, or the key missing.
     """
     if isinstance(model, models.Model):
+        if pk is not None and pk != model.pk:
+            raise InvalidNamespace(f"obj({model!r}, {pk!r}) names two objects. Pass the instance alone.")
         if model.pk is None or model._state.adding:
             raise InvalidNamespace(
                 f"{model!r} is not saved, so it has no primary key to be known by. Save it first."
@@ -59,7 +61,7 @@ def resolve_model(model: object) -> ModelClass:
         InvalidNamespace: It is not an installed model.
     """
     if isinstance(model, type) and issubclass(model, models.Model):
-        if model._meta.abstract:
+        if model is models.Model or model._meta.abstract:
             raise InvalidNamespace(f"{model.__qualname__} is abstract and has no table. Name its subclasses.")
         return model
     if isinstance(model, str) and _LABEL.fullmatch(model):
@@ -72,11 +74,11 @@ def resolve_model(model: object) -> ModelClass:
     raise InvalidNamespace(f'{model!r} is not a model. Pass a model class or its label, such as "blog.Post".')
 
 
-def named(name: object) -> Namespace:
+def named(catalog: Catalog, name: object) -> Namespace:
     """Return the namespace of a name that the user has made up.
 
     Raises:
-        InvalidNamespace: It is no text, empty, or has the form of a model's label.
+        InvalidNamespace: It is no text, empty, or looks like a model: writes to that would not reach it.
     """
     if not isinstance(name, str) or not name:
         raise InvalidNamespace(f'{name!r} is not a name. Pass a text such as "prices".')
@@ -84,7 +86,29 @@ def named(name: object) -> Namespace:
         raise InvalidNamespace(
             f"{name!r} has the form of a model's label. Use invalidate_model({name!r}), or a name without a dot."
         )
+    label = catalog.labels.get(name.rsplit(".", 1)[-1])
+    if label is not None:
+        raise InvalidNamespace(
+            f"{name!r} looks like the model {label!r}. Write that, or choose another name."
+        )
     return Namespace(Kind.NAMED, name)
+
+
+def listed(found: object) -> tuple[object, ...]:
+    """Return what ``depends_on`` has returned as a tuple: one dependency, several, or ``None`` for none.
+
+    Raises:
+        InvalidNamespace: It is neither.
+    """
+    if found is None:
+        return ()
+    if isinstance(found, str | type | ObjectRef | models.Model):
+        return (found,)
+    if isinstance(found, Iterable):
+        return tuple(found)
+    raise InvalidNamespace(
+        f"depends_on returned {found!r}. Return a list of models, labels, obj(...) or names."
+    )
 
 
 def reading(catalog: Catalog, dependencies: Iterable[object]) -> tuple[Namespace, ...]:
@@ -100,7 +124,7 @@ def reading(catalog: Catalog, dependencies: Iterable[object]) -> tuple[Namespace
         if isinstance(each, ObjectRef):
             found.update(dict.fromkeys(catalog.reading_object(each.model, each.pk)))
         elif isinstance(each, str) and not _LABEL.fullmatch(each):
-            found[named(each)] = None
+            found[named(catalog, each)] = None
         else:
             found.update(dict.fromkeys(catalog.reading_model(resolve_model(each))))
     return tuple(found)

@@ -55,7 +55,7 @@ class Engine:
     def forget(self) -> None:
         """Drop what this process remembers of reads under way: after a fork they are the parent's."""
         self.memory = Memory()
-        self.dependencies: Recent[str, tuple[Namespace, ...]] = Recent(20_000)
+        self.dependencies: Recent[bytes, tuple[Namespace, ...]] = Recent(20_000)
         self.questions: Recent[bytes, tuple[tuple[Namespace, ...], Question]] = Recent(20_000)
         self.flights = Flights()
         self.async_flights = AsyncFlights()

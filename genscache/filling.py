@@ -13,7 +13,7 @@ from genscache.events import Filled, Read
 from genscache.exceptions import StoreError, UncacheableValue
 from genscache.flights import Shared
 from genscache.functions import Call, Identity
-from genscache.keys import Kind, Namespace
+from genscache.keys import Kind, Namespace, digest
 from genscache.protocol.read import Miss, fill
 from genscache.protocol.steps import Local, Steps
 from genscache.recording import Recording, record
@@ -78,7 +78,7 @@ class Job:
     @property
     def hint(self) -> str:
         """The key under which is kept what the call was found to depend on."""
-        return self.engine.keys.hint(self.path, self.call.digest)
+        return self.engine.keys.hint(self.path, digest(self.call.identity))
 
 
 class Filler:
@@ -118,11 +118,13 @@ class Filler:
             return result, None
         return result, (yield from self._store(content, recording))
 
-    def _dump(self, result: object) -> Content:
+    def _dump(self, result: object) -> Content | None:
         try:
             return self._job.engine.codec.dump(result)
         except UncacheableValue as error:
-            raise UncacheableValue(f"{self._job.path}(): {error}") from error
+            # The function has done its work; that its result cannot be kept is no reason to fail its caller.
+            self._job.engine.hub.survived("not stored", f"{self._job.path}(): {error}")
+            return None
 
     def _store(self, content: Content, recording: Recording) -> Steps[Shared]:
         """Store a result that may be stored; what the store does not take may still be shared in this process."""
@@ -159,7 +161,7 @@ class Filler:
         known = {*job.call.base, *job.call.declared}
         found = tuple(sorted(each for each in recording.used if each not in known))
         if found or job.identity.options.discover:
-            job.engine.dependencies.put(job.hint, found)
+            job.engine.dependencies.put(job.call.identity, found)
         if not job.identity.options.discover:
             return None
         names = tuple((each.kind.value, each.owner, each.detail) for each in found)
@@ -176,5 +178,5 @@ def read_hint(job: Job, data: bytes | None) -> tuple[Namespace, ...]:
     except (TypeError, ValueError):
         # Another release names kinds that this one does not know.
         return ()
-    job.engine.dependencies.put(job.hint, found)
+    job.engine.dependencies.put(job.call.identity, found)
     return found

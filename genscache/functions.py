@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import CellType, CodeType, EllipsisType, FunctionType, ModuleType
 
-from django.db import models
-from django.utils.functional import Promise
-
 from genscache.arguments import encode
-from genscache.dependencies import reading, untracked
+from genscache.dependencies import listed, reading, untracked
 from genscache.engine import Engine
 from genscache.exceptions import UncacheableArgument
+from genscache.instances import ENCODERS
 from genscache.keys import SITE, Kind, Namespace, digest
 from genscache.protocol.read import Question
 from genscache.scalars import SCALARS
 from genscache.signatures import CallSignature, function_path
+from genscache.stores.limits import COUNTER_TTL
 from genscache.types import MISSING
+
+SLACK = 60_000
+"""How much longer than two entries the counter of a single call lives, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Identity:
         self._signature = CallSignature(function)
         self._code = _code_digest(function)
         self._cells: tuple[CellType, ...] = getattr(function, "__closure__", None) or ()
+        self._defaults = (
+            *(getattr(function, "__defaults__", None) or ()),
+            *(getattr(function, "__kwdefaults__", None) or {}).values(),
+        )
         self._token = secrets.token_hex(8)
 
     @property
@@ -88,10 +94,12 @@ class Identity:
         content = self.digest(args, kwargs)
         dependencies = self.options.dependencies
         if self.options.depends_on is not None:
-            dependencies = (*dependencies, *self.options.depends_on(*args, **kwargs))
+            dependencies = (*dependencies, *listed(self._hooked(self.options.depends_on, args, kwargs)))
         return Call(
             content,
-            encode((self.path, self._code, self._closure(), engine.context(), content)),
+            encode(
+                (self.path, self._code, self._outside(), engine.context(), engine.catalog.places(), content)
+            ),
             (SITE, self.namespace, Namespace(Kind.CALL, self.path, content)),
             reading(engine.catalog, dependencies),
             untracked(engine.catalog, dependencies),
@@ -121,70 +129,60 @@ class Identity:
     def _question(self, engine: Engine, call: Call, namespaces: tuple[Namespace, ...]) -> Question:
         ordered = sorted(set(namespaces))
         names = encode(tuple((each.kind.value, each.owner, each.detail) for each in ordered))
+        own = (each for each in call.base if each.kind is Kind.CALL)
         return Question(
-            self.path, digest(call.identity + names), tuple(engine.keys.counter(each) for each in ordered)
+            self.path,
+            digest(call.identity + names),
+            tuple(engine.keys.counter(each) for each in ordered),
+            brief=tuple(engine.keys.counter(each) for each in own),
+            life=self._life(engine),
         )
 
-    def _closure(self) -> tuple[object, ...]:
-        """Return what the function closes over, so that two functions made by one factory do not share entries.
+    def _life(self, engine: Engine) -> int:
+        """Return how long the counter of a single call lives, in milliseconds: a little longer than its entries."""
+        timeout = engine.settings.timeout if self.options.timeout is None else self.options.timeout
+        return min(2 * round(timeout * 1000) + SLACK, COUNTER_TTL)
 
-        Plain values, classes, modules and plain functions tell themselves apart in every process. With anything else
-        the function's entries are its own: other processes do not find them. With ``key=`` the user says what counts.
+    def _outside(self) -> tuple[object, ...]:
+        """Return what the function has besides its arguments: what it closes over, and defaults that ``key`` hides.
+
+        So two functions made by one factory do not share entries. Plain values, classes, modules and plain functions
+        tell themselves apart in every process. With anything else the function's entries are its own: other
+        processes do not find them.
         """
-        if not self._cells or self.options.key is not None:
-            return ()
-        values = [_cell(cell) for cell in self._cells]
+        values = [_held(cell) for cell in self._cells]
+        if self.options.key is not None:
+            values += [_stand_in(default) for default in self._defaults]
         return (self._token,) if MISSING in values else tuple(values)
+
+    def _hooked(
+        self, hook: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> object:
+        """Call ``key`` or ``depends_on`` with the call's arguments, defaults included."""
+        bound = self._signature.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return hook(*bound.args, **bound.kwargs)
 
     def _content(self, args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
         if self.options.key is None:
             return self._signature.encode(args, kwargs, extra=ENCODERS)
-        return encode(("key", self.options.key(*args, **kwargs)), extra=ENCODERS)
+        chosen = self._hooked(self.options.key, args, kwargs)
+        try:
+            return encode(("key", chosen), extra=ENCODERS)
+        except UncacheableArgument as error:
+            raise UncacheableArgument(f"{self.path}(): what key= returned cannot be a key: {error}") from None
 
 
-def encode_instance(value: object) -> bytes | None:
-    """Encode a saved model instance by its label, database and primary key.
-
-    Raises:
-        UncacheableArgument: It is not saved.
-    """
-    if not isinstance(value, models.Model):
-        return None
-    if value.pk is None or value._state.adding:
-        raise UncacheableArgument(
-            f"{value!r} is not saved, so nothing tells it from another one. Save it first, or pass plain values."
-        )
-    return encode((value._meta.label, value._state.db, value.pk))
-
-
-def encode_lazy(value: object) -> bytes | None:
-    """Encode a lazy translation by its text in the active language."""
-    return encode(str(value)) if isinstance(value, Promise) else None
-
-
-def refuse_queryset(value: object) -> bytes | None:
-    """Refuse a queryset: its rows are not known before the database is asked.
-
-    Raises:
-        UncacheableArgument: Always, for a queryset.
-    """
-    if isinstance(value, models.QuerySet):
-        raise UncacheableArgument(
-            f"A queryset of {value.model._meta.label} cannot be part of a key. Pass what it is made from, such as "
-            "primary keys, or give @cached(key=lambda ...)."
-        )
-    return None
-
-
-ENCODERS = (encode_instance, encode_lazy, refuse_queryset)
-
-
-def _cell(cell: CellType) -> object:
-    """Return what stands for a value that a function closes over, ``MISSING`` where nothing does."""
+def _held(cell: CellType) -> object:
+    """Return what stands for a value that a function closes over."""
     try:
-        value = cell.cell_contents
+        return _stand_in(cell.cell_contents)
     except ValueError:
         return "unbound"
+
+
+def _stand_in(value: object) -> object:
+    """Return what tells a value apart in every process, ``MISSING`` where nothing does."""
     if type(value) in SCALARS:
         return value
     if isinstance(value, ModuleType):
@@ -199,7 +197,11 @@ def _cell(cell: CellType) -> object:
 def _code_digest(function: Callable[..., object]) -> str:
     """Return a digest of the function's own code: a release that changes it asks for new entries."""
     code = getattr(function, "__code__", None)
-    return digest(encode(_code(code))) if isinstance(code, CodeType) else ""
+    if not isinstance(code, CodeType):
+        return ""
+    # Every script calls itself __main__.
+    script = code.co_filename if function.__module__ == "__main__" else ""
+    return digest(encode((script, _code(code))))
 
 
 def _code(code: CodeType) -> tuple[object, ...]:

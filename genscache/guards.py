@@ -13,7 +13,7 @@ from typing import ParamSpec, Self, TypeVar, cast
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from genscache import isolation
-from genscache.batches import current_batch
+from genscache.batches import open_batch
 from genscache.engine import Engine
 from genscache.keys import Namespace
 from genscache.transactions import Transaction, in_transaction, open_transactions
@@ -26,6 +26,7 @@ IN_BATCH = "the open batch has invalidated what it depends on"
 WROTE = "this transaction has written: nothing is stored before its end"
 OWED = "bumps are owed to the store, so it is not trusted"
 NO_CLOCK = "the transaction reads a snapshot, and the store's clock before it is not known"
+NOT_FIXED = "the transaction has not taken its snapshot yet"
 PINNED = "an unfinished SELECT (an open iterator or cursor) pins an old snapshot of SQLite"
 
 P = ParamSpec("P")
@@ -111,8 +112,8 @@ def decide(engine: Engine, namespaces: Collection[Namespace]) -> Decision:
         reason = _blocked(connection, state, namespaces)
         if reason:
             return Decision(Mode.BYPASS, reason)
-        if in_transaction(connection, state):
-            isolation.begin(engine, connection, state)
+        if in_transaction(connection, state) and not isolation.fixed(engine, connection, state):
+            return Decision(Mode.BYPASS, NOT_FIXED)
         if state.snapshot and state.clock is None:
             return Decision(Mode.BYPASS, NO_CLOCK)
         decision = _narrowed(decision, state)
@@ -124,15 +125,21 @@ def may_fill() -> str:
     return next((WROTE for _, state in open_transactions() if state.wrote), "")
 
 
-def _forbidden(engine: Engine, namespaces: Collection[Namespace]) -> str:
-    """Say why the cache is out of the question, whatever the database does."""
+def switched_off(engine: Engine) -> str:
+    """Say why no read may use the cache at all; empty where they may."""
     if not engine.settings.enabled:
         return OFF
-    if bypassing.get():
-        return ASKED
+    return ASKED if bypassing.get() else ""
+
+
+def _forbidden(engine: Engine, namespaces: Collection[Namespace]) -> str:
+    """Say why the cache is out of the question, whatever the database does."""
+    reason = switched_off(engine)
+    if reason:
+        return reason
     if engine.unsettled:
         return OWED
-    batch = current_batch.get()
+    batch = open_batch()
     return IN_BATCH if batch is not None and batch.touches(namespaces) else ""
 
 

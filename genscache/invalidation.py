@@ -17,7 +17,7 @@ from typing import ParamSpec, Self, TypeVar, cast, overload
 
 from django.db import models
 
-from genscache.batches import Batch, current_batch
+from genscache.batches import Batch, current_batch, open_batch
 from genscache.delivery import adeliver, deliver, insist
 from genscache.dependencies import ModelClass, ObjectRef, named, obj, resolve_model
 from genscache.engine import Engine, current_engine
@@ -39,12 +39,14 @@ def invalidate(*names: str) -> None:
         InvalidNamespace: A name is empty or has the form of a model's label.
         StoreUnavailable: The store cannot be told, and ``ON_OUTAGE`` is ``"refuse"``; it is told later.
     """
-    announce(current_engine(), map(named, _some(names, "a name")))
+    engine = current_engine()
+    announce(engine, [named(engine.catalog, name) for name in _some(names, "a name")])
 
 
 async def ainvalidate(*names: str) -> None:
     """Invalidate names from a coroutine; see ``invalidate``."""
-    await aannounce(current_engine(), map(named, _some(names, "a name")))
+    engine = current_engine()
+    await aannounce(engine, [named(engine.catalog, name) for name in _some(names, "a name")])
 
 
 def invalidate_model(*models: ModelClass | str) -> None:
@@ -91,13 +93,14 @@ def invalidate_tables(*tables: str) -> None:
     """Invalidate every entry that reads one of ``tables``, named as in SQL; what derives from them goes, too.
 
     Raises:
-        InvalidNamespace: A table's name is no text or empty.
+        InvalidNamespace: A table's name is no text, or no model and no setting knows such a table.
         StoreUnavailable: As ``invalidate``.
     """
     engine = current_engine()
     for table in _some(tables, "a table"):
         if not isinstance(table, str) or not table:
             raise InvalidNamespace(f'{table!r} is not the name of a table. Pass a text such as "blog_post".')
+        engine.catalog.check_known(table)
     announce(engine, engine.catalog.everywhere(map(fold, tables)))
 
 
@@ -134,7 +137,7 @@ class BatchInvalidations(AbstractContextManager["BatchInvalidations"]):
 
     def __enter__(self) -> Self:
         """Open a batch, or join the one that is open."""
-        if current_batch.get() is None:
+        if open_batch() is None:
             self._batch = Batch(current_engine())
             self._token = current_batch.set(self._batch)
         return self

@@ -13,9 +13,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from genscache.engine import Engine
 from genscache.exceptions import StoreError
 from genscache.stores.base import ReadClock
-from genscache.transactions import Transaction, driver_error, remember
+from genscache.transactions import Transaction, driver_error, in_transaction, remember
 
 STATEMENT_LEVELS = ("read committed", "read uncommitted")
+UNKNOWN = "unknown"
+DIRTY_LEVEL = "read uncommitted"
 
 
 def begin(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction) -> None:
@@ -35,6 +37,59 @@ def begin(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction) -
         state.clock = engine.store.execute(ReadClock())
     except StoreError as error:
         engine.trouble(error, "a snapshot transaction does without the cache")
+
+
+def changed(connection: BaseDatabaseWrapper, state: Transaction, text: str) -> None:
+    """Note that SQL text has touched the isolation level: it is asked for in every transaction from now on."""
+    state.isolation_changed = True
+    # A snapshot that has begun cannot be dated any more, and an imported one (SET TRANSACTION SNAPSHOT) never could.
+    imported = "snapshot" in text.casefold() and in_transaction(connection, state)
+    if imported:
+        state.begun, state.clock = True, None
+    state.snapshot = state.snapshot or state.begun
+
+
+def fixed(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction) -> bool:
+    """Make sure that the database's snapshot, if there is one, has begun before the cache is used.
+
+    A hit shows what the snapshot shows, so there has to be one: without this, a hit that comes before the first
+    statement could be followed by a query that sees more.
+    """
+    begin(engine, connection, state)
+    verify(connection, state)
+    if not state.snapshot or state.fixed or state.clock is None:
+        return True
+    try:
+        match connection.vendor:
+            case "postgresql":
+                _run(connection, "SELECT 1")
+            case "sqlite":
+                _run(connection, "SELECT 1 FROM sqlite_master LIMIT 1")
+            case _:
+                return False
+    except (DatabaseError, driver_error(connection)):
+        return False
+    state.fixed = True
+    return True
+
+
+def verify(connection: BaseDatabaseWrapper, state: Transaction) -> None:
+    """Ask PostgreSQL for the level of this very transaction, once, before the cache is used in it.
+
+    Not everything that changes the level comes along as SQL text: the driver's attribute, a function, a reloaded
+    configuration do not.
+    """
+    if connection.vendor != "postgresql" or state.verified or state.snapshot:
+        return
+    state.verified = True
+    state.snapshot = _ask(connection) not in STATEMENT_LEVELS
+
+
+def reads_uncommitted(connection: BaseDatabaseWrapper, state: Transaction) -> bool:
+    """Tell whether a read may see what is rolled back later (MySQL and MariaDB, if so configured)."""
+    if connection.vendor != "mysql":
+        return False
+    return state.isolation_changed or getattr(connection, "isolation_level", None) == DIRTY_LEVEL
 
 
 def reads_snapshot(connection: BaseDatabaseWrapper, state: Transaction) -> bool:
@@ -59,13 +114,26 @@ def _postgresql_level(connection: BaseDatabaseWrapper, state: Transaction) -> st
     """
     if state.isolation is not None and not state.isolation_changed:
         return state.isolation
-    level = "unknown"
-    try:
-        with connection.connection.cursor() as cursor:
-            cursor.execute("SHOW transaction_isolation")
-            level = str(cursor.fetchone()[0])
-    except (DatabaseError, driver_error(connection)):
-        return level
-    if not state.isolation_changed:
+    level = _ask(connection)
+    state.verified = True
+    if not state.isolation_changed and level != UNKNOWN:
         state.isolation = level
     return level
+
+
+def _ask(connection: BaseDatabaseWrapper) -> str:
+    try:
+        return str(_run(connection, "SHOW transaction_isolation"))
+    except (DatabaseError, driver_error(connection)):
+        return UNKNOWN
+
+
+def _run(connection: BaseDatabaseWrapper, sql: str) -> object:
+    """Run a statement that nobody watches, on the driver's own cursor; return its first value."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(sql)
+        rows = cursor.fetchall()
+    finally:
+        cursor.close()
+    return rows[0][0] if rows else None

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import connections, models, router
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.migrations.recorder import MigrationRecorder
 
-from genscache.conf import Settings, database_mirrors
+from genscache.conf import Settings, cache_tables, database_mirrors
 from genscache.exceptions import InvalidNamespace
 from genscache.keys import Kind, Namespace, table_owner
-from genscache.tables import Table, definition, fold, same_pk, target
+from genscache.tables import Table, definition, fold, is_exact, is_exact_text, same_pk, target
 from genscache.unpickling import find_loaded
 
 
@@ -29,7 +31,7 @@ class Catalog:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._aliases = {**database_mirrors(), **settings.replicas}
+        self._aliases = {**_twins(), **database_mirrors(), **settings.replicas}
         self._definitions: dict[type, str | None] = {}
 
     # -- databases
@@ -47,13 +49,6 @@ class Catalog:
         """The aliases that own namespaces."""
         return tuple(sorted({self.primary(alias) for alias in connections}))
 
-    def homes(self, model: type[models.Model]) -> tuple[str, ...]:
-        """Return the primaries on which the routers allow the model to live."""
-        return (
-            tuple(alias for alias in self.primaries if router.allow_migrate_model(alias, model))
-            or self.primaries
-        )
-
     # -- tables
 
     @cached_property
@@ -68,12 +63,40 @@ class Catalog:
                 found[table.name] = table
         return found
 
+    def places(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Return where each database is: a test's database goes by the same alias as the one it stands in for.
+
+        It is part of entries only. Namespaces are shared, since one database may be reached by several names.
+        """
+        return tuple(
+            (alias, str(settings.get("NAME")), str(settings.get("HOST")), str(settings.get("PORT")))
+            for alias, settings in connections.settings.items()
+        )
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of installed models by class name."""
+        return {model.__name__: model._meta.label for model in apps.get_models()}
+
+    def check_known(self, table: str) -> None:
+        """Refuse the name of a table on which nothing can depend.
+
+        Raises:
+            InvalidNamespace: No installed model and no setting knows it.
+        """
+        name = fold(table)
+        if name in self.tables or name in self._declared or not self.is_tracked(name):
+            return
+        near = difflib.get_close_matches(name, [*self.tables, *self._declared], n=1, cutoff=0.5)
+        cure = f"Did you mean {near[0]!r}?" if near else 'Declare it in GENSCACHE["DERIVED"].'
+        raise InvalidNamespace(f"No installed model has a table {table!r}, so nothing depends on it. {cure}")
+
     def is_tracked(self, table: str) -> bool:
         """Tell whether writes to a table invalidate and reads of it may be cached."""
         known = self.tables.get(table)
         if known is not None:
             return known.tracked
-        return table != MigrationRecorder.Migration._meta.db_table and not self._untracked(table, table)
+        return table not in self._own_tables and not self._untracked(table, table)
 
     def unknown_reason(self, table: str) -> str:
         """Say why a read of ``table`` cannot be cached; empty where it can."""
@@ -149,14 +172,14 @@ class Catalog:
         """Return the namespaces that a read of any rows of ``model`` depends on, wherever it lives."""
         return tuple(
             namespace
-            for alias in self.homes(model)
+            for alias in self.primaries
             for namespace in self.reading_tables(alias, self.chain(model))
         )
 
     def reading_object(self, model: type[models.Model], pk: object) -> tuple[Namespace, ...]:
         """Return the namespaces that a read of one object depends on."""
         namespaces: list[Namespace] = []
-        for alias in self.homes(model):
+        for alias in self.primaries:
             for table, text in self._rows(model, pk):
                 if text is None:
                     namespaces.extend(self.reading_tables(alias, [table]))
@@ -168,9 +191,12 @@ class Catalog:
     def writing_object(self, model: type[models.Model], pk: object) -> set[Namespace]:
         """Return the namespaces that a write of one object bumps, wherever it lives."""
         namespaces: set[Namespace] = set()
-        for alias in self.homes(model):
+        field = target(model._meta.pk)
+        for alias in self.primaries:
+            # A text may equal another one under the column's collation: then every row of the model is meant.
+            exact = is_exact(field) or is_exact_text(field, connections[alias].vendor)
             for table, text in self._rows(model, pk):
-                namespaces |= self.row(alias, table, [text])
+                namespaces |= self.row(alias, table, [text if exact else None])
         return namespaces
 
     def row(
@@ -199,6 +225,8 @@ class Catalog:
             InvalidNamespace: The value cannot be a primary key of the model.
         """
         field = target(model._meta.pk)
+        if isinstance(value, bool | float) and not isinstance(field, models.FloatField | models.BooleanField):
+            raise InvalidNamespace(f"{value!r} cannot be a primary key of {model._meta.label}. Pass its pk.")
         try:
             converted = field.to_python(value)
         except (ValidationError, ValueError, TypeError) as error:
@@ -209,7 +237,7 @@ class Catalog:
             raise InvalidNamespace(
                 f"{model._meta.label} has no object with the primary key None. Save it first."
             )
-        return str(converted)
+        return str(converted.normalize() if isinstance(converted, Decimal) else converted)
 
     def exact_pk(self, table: str, value: object) -> str | None:
         """Return the text of a primary key as the database was given it, ``None`` where it may have several forms.
@@ -217,16 +245,14 @@ class Catalog:
         Only integers and UUIDs have one: a text may equal another under the column's collation.
         """
         known = self.tables.get(table)
-        if known is None or known.pk_field is None:
+        if known is None or known.pk_field is None or not is_exact(known.pk_field):
             return None
-        if isinstance(known.pk_field, models.IntegerField):
+        if not isinstance(known.pk_field, models.UUIDField):
             return str(int(value)) if isinstance(value, int) else None
-        if isinstance(known.pk_field, models.UUIDField):
-            try:
-                return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
-            except ValueError:
-                return None
-        return None
+        try:
+            return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
+        except ValueError:
+            return None
 
     # -- definitions
 
@@ -245,6 +271,16 @@ class Catalog:
         return self._classes.get(path) or find_loaded(path)
 
     # -- inside
+
+    @cached_property
+    def _own_tables(self) -> frozenset[str]:
+        """Tables of Django's own, in which there is no data of a model."""
+        return self.caches | {MigrationRecorder.Migration._meta.db_table}
+
+    @cached_property
+    def caches(self) -> frozenset[str]:
+        """Tables of database caches: what is read there is no more a dependency than what is read from Redis."""
+        return frozenset(cache_tables())
 
     @cached_property
     def _classes(self) -> dict[str, type]:
@@ -336,3 +372,19 @@ class Catalog:
                     parent = fold(field.remote_field.model._meta.db_table)
                     edges.setdefault(parent, set()).add(fold(model._meta.db_table))
         return edges
+
+
+def _twins() -> dict[str, str]:
+    """Return aliases that lead to the same database as another one does: alias -> the first of them."""
+    first: dict[tuple[str, ...], str] = {}
+    twins: dict[str, str] = {}
+    for alias in sorted(connections.settings, key=lambda alias: (alias != DEFAULT_DB_ALIAS, alias)):
+        settings = connections.settings[alias]
+        name = str(settings.get("NAME") or "")
+        if not name or ":memory:" in name:
+            continue
+        place = (str(settings.get("ENGINE")), name, str(settings.get("HOST")), str(settings.get("PORT")))
+        known = first.setdefault(place, alias)
+        if known != alias:
+            twins[alias] = known
+    return twins

@@ -28,7 +28,7 @@ def fold(table: str) -> str:
 
     Two tables that differ only in case or schema share namespaces: that invalidates too much, never too little.
     """
-    return table.replace("`", '"').split('"."')[-1].strip('"').casefold()
+    return table.rsplit(".", 1)[-1].strip('"`[] ').casefold()
 
 
 def target(field: models.Field[object, object]) -> models.Field[object, object]:
@@ -36,6 +36,21 @@ def target(field: models.Field[object, object]) -> models.Field[object, object]:
     while isinstance(field, models.ForeignKey):
         field = field.target_field
     return field
+
+
+def is_exact(field: models.Field[object, object]) -> bool:
+    """Tell whether a key's value has one form: Django's own integers and UUIDs, and no subclass that may change it."""
+    return type(field) in (
+        models.AutoField, models.BigAutoField, models.SmallAutoField, models.IntegerField, models.BigIntegerField,
+        models.SmallIntegerField, models.PositiveIntegerField, models.PositiveBigIntegerField,
+        models.PositiveSmallIntegerField, models.UUIDField,
+    )  # fmt: skip
+
+
+def is_exact_text(field: models.Field[object, object], vendor: str) -> bool:
+    """Tell whether a text key equals only itself: not so on MySQL, and not under a collation of its own."""
+    plain = type(field) in (models.CharField, models.SlugField)
+    return plain and vendor in ("postgresql", "sqlite") and getattr(field, "db_collation", None) is None
 
 
 def same_pk(model: type[models.Model]) -> Iterator[type[models.Model]]:

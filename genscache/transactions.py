@@ -32,6 +32,8 @@ class Transaction:
         wrote: A statement that may write has run, also if a savepoint has undone it: nothing may be filled.
         begun: A statement has run, or the clock was taken for it.
         snapshot: Statements read an old snapshot (REPEATABLE READ, SERIALIZABLE, SQLite).
+        fixed: A statement has made the database take its snapshot.
+        verified: The server has told the level of this very transaction.
         clock: The bump clock before the snapshot began; ``None`` where the store could not tell.
         manual: SQL text has switched autocommit off (MySQL): a transaction follows the other.
         raw: The transaction was begun by SQL text, without Django's knowledge.
@@ -44,6 +46,7 @@ class Transaction:
         self.isolation_changed = False
         self.isolation: str | None = None
         self.starting = False
+        self.paying = False
         self.manual = False
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
         self.reset()
@@ -54,6 +57,8 @@ class Transaction:
         self.wrote = False
         self.begun = False
         self.snapshot = False
+        self.fixed = False
+        self.verified = False
         self.clock: Generation | None = None
         self.raw = False
         self.ended_raw = False
@@ -114,7 +119,10 @@ class Transaction:
             del self._frames[position:]
 
     def _position(self, sid: str) -> int:
-        return next((index for index, (name, _) in enumerate(self._frames) if name == sid), 0)
+        # From the inside: clean_savepoints() lets names come again, and the database means the youngest.
+        return next(
+            (index for index in range(len(self._frames) - 1, 0, -1) if self._frames[index][0] == sid), 0
+        )
 
 
 def state_of(connection: BaseDatabaseWrapper) -> Transaction | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from genscache.batches import current_batch
+from genscache.batches import open_batch
 from genscache.delivery import adeliver, as_models, coarsened, deliver, insist
 from genscache.engine import Engine
 from genscache.exceptions import StoreError, WriteRefused
@@ -26,20 +26,28 @@ class Ticket:
 
     def __init__(self, engine: Engine, namespaces: Iterable[Namespace]) -> None:
         self._engine = engine
-        self._batch = current_batch.get()
+        self._batch = open_batch()
         self._token = engine.token() if self._batch is None else self._batch.token
         self._leased: tuple[str, ...] = ()
+        if self._batch is not None:
+            self._batch.begin()
         if not leases(engine):
             return
         coarse = coarsened(namespaces) if self._batch is None else as_models(namespaces)
         counters = engine.counters(coarse)
         if self._batch is not None:
-            counters = self._batch.to_lease(counters, renew_after=engine.settings.lease / 2)
-        self._lease(counters)
+            counters = self._batch.to_lease(counters, renew_after=engine.settings.lease / 4)
+        try:
+            self._lease(counters)
+        except BaseException:
+            if self._batch is not None:
+                self._batch.finish()
+            raise
 
     def settle(self, namespaces: Iterable[Namespace]) -> None:
         """The write has taken effect: bump what it changed, or leave that to the end of the batch."""
         if self._batch is not None and self._batch.add(namespaces):
+            self._batch.finish()
             return
         bump = self._engine.counters(coarsened(namespaces))
         release = tuple(set(self._leased).difference(bump))
@@ -48,7 +56,9 @@ class Ticket:
 
     def release(self) -> None:
         """The write has definitely not taken effect: end the lease and leave the generations alone."""
-        if self._leased and self._batch is None:
+        if self._batch is not None:
+            self._batch.finish()
+        elif self._leased:
             deliver(self._engine, write.settle(self._token, bump=(), release=self._leased), ())
 
     def abandon(self, namespaces: Iterable[Namespace], error: BaseException) -> None:
@@ -56,6 +66,7 @@ class Ticket:
         detail = f"{type(error).__name__}: the outcome of a write is unknown; its lease runs out by itself"
         self._engine.hub.survived("commit unknown", detail)
         if self._batch is not None and self._batch.abandon(namespaces):
+            self._batch.finish()
             return
         bump = self._engine.counters(coarsened(namespaces))
         if bump:
@@ -90,7 +101,7 @@ def leases(engine: Engine) -> bool:
 
 def invalidate_now(engine: Engine, namespaces: Iterable[Namespace]) -> None:
     """Bump at once, or at the end of the batch that is open."""
-    batch = current_batch.get()
+    batch = open_batch()
     if batch is not None and batch.add(namespaces):
         return
     counters = engine.counters(coarsened(namespaces))
@@ -100,7 +111,7 @@ def invalidate_now(engine: Engine, namespaces: Iterable[Namespace]) -> None:
 
 async def ainvalidate_now(engine: Engine, namespaces: Iterable[Namespace]) -> None:
     """Bump at once, or at the end of the batch that is open."""
-    batch = current_batch.get()
+    batch = open_batch()
     if batch is not None and batch.add(namespaces):
         return
     counters = engine.counters(coarsened(namespaces))

@@ -25,15 +25,14 @@ from hypothesis.stateful import (
 from genscache.stores.base import Fetch
 from property_tests import announcements, blocks, deeds
 from property_tests.actors import Fault, Ground
+from property_tests.choices import OTHERS, OVERTAKING, SCENES, WATCHING, Scene, kinds, names, often, pks
 from property_tests.databases import Database
 from property_tests.grounds import MemoryGround, ValkeyGround
 from property_tests.readers import READERS
+from property_tests.walking import all_idle_read, come_to_rest
 from property_tests.world import LEASE, Session, World
 
 actors = st.integers(0, 2)
-names = st.sampled_from(sorted(READERS))
-pks = st.integers(1, 3)
-often = st.booleans()
 THROUGH = 1000
 """More steps than anything takes."""
 steps = st.sampled_from((1, 2, 3, 4, 5, 6, 7, 9, THROUGH, THROUGH, THROUGH, THROUGH))
@@ -54,6 +53,7 @@ class Coherence(RuleBasedStateMachine):
         try:
             if sys.exception() is None:
                 self.settle_down()
+                event(f"{self.world.overtaken} fills were overtaken by a write")
         finally:
             self.world.close()
 
@@ -88,7 +88,7 @@ class Coherence(RuleBasedStateMachine):
             deeds.read(self.world, session, name, fresh=kind == "fresh", direct=kind == "direct")
             self.go(session, steps=steps)
 
-    @rule(index=actors, kind=st.sampled_from(deeds.WRITES), pk=pks, steps=steps)
+    @rule(index=actors, kind=kinds, pk=pks, steps=steps)
     def write(self, *, index: int, kind: str, pk: int, steps: int) -> None:
         session = self.idle(index)
         if session:
@@ -147,35 +147,54 @@ class Coherence(RuleBasedStateMachine):
 
     @rule(name=names, direct=often)
     def everybody_reads(self, *, name: str, direct: bool) -> None:
-        for index, session in enumerate(self.world.sessions):
-            if session.actor.idle and not session.broken:
-                deeds.read(self.world, session, name, direct=direct and index == 0)
-                self.world.finish(session)
+        all_idle_read(self.world, name, direct=direct)
 
-    @rule(index=actors, faults=st.lists(st.sampled_from(Fault), min_size=1, max_size=2))
-    def make_trouble(self, index: int, faults: list[Fault]) -> None:
-        # Without leases, a bump that is owed is the end of the promise to other processes.
-        self.world.sessions[index].actor.faults.extend(faults if self.world.leases else faults[:1])
+    # -- meetings that chance brings about too rarely
 
-    @rule(index=actors)
-    def kill(self, index: int) -> None:
-        event(f"killed at {type(self.world.sessions[index].actor.at).__name__}")
-        self.world.kill(self.world.sessions[index])
+    @rule(scene=SCENES)
+    def play(self, scene: Scene) -> None:
+        function, particulars = scene
+        function(self.world, **particulars)
 
-    @precondition(lambda self: self.world.late is not None)
-    @rule(commit=often)
-    def commit_late(self, *, commit: bool) -> None:
-        self.world.late_commit(commit=commit)
+    # -- trouble: one rule, so that it is rare
 
-    # -- the store and the rest of the world
+    @rule(
+        kind=st.sampled_from(["fault", "kill", "late", "time", "evict", "clock", "old message", "outside"]),
+        index=actors,
+        which=st.integers(0, 30),
+        fault=st.sampled_from(Fault),
+        commit=often,
+        milliseconds=st.sampled_from([1000, 4900, 9000, LEASE + 1000]),
+    )
+    def make_trouble(
+        self, *, kind: str, index: int, which: int, fault: Fault, commit: bool, milliseconds: int
+    ) -> None:
+        world = self.world
+        session = world.sessions[index]
+        match kind:
+            # Without leases, a bump that the store has refused twice is the end of the promise to other processes.
+            case "fault" if world.leases or not session.actor.faults:
+                session.actor.faults.append(fault)
+            case "kill":
+                event(f"killed at {type(session.actor.at).__name__}")
+                world.kill(session)
+            case "late" if world.late is not None:
+                world.late_commit(commit=commit)
+            case "time" if world.may_pass(milliseconds):
+                world.ground.advance(milliseconds)
+            case "evict":
+                self.evict(which)
+            case "clock":
+                world.ground.lose_clock()
+            case "old message" if world.ground.wire:
+                world.ground.store.execute(world.ground.wire[which % len(world.ground.wire)])
+            case "outside":
+                world.set_outside()
+            case _:
+                pass
 
-    @rule(milliseconds=st.sampled_from([1000, 4900, 9000, LEASE + 1000]))
-    def let_time_pass(self, milliseconds: int) -> None:
-        if self.world.may_pass(milliseconds):
-            self.world.ground.advance(milliseconds)
-
-    @rule(which=st.integers(0, 30))
     def evict(self, which: int) -> None:
+        """Lose one counter or entry."""
         ground = self.world.ground
         keys = [key for key in ground.counters if not self.world.leases or not self._leased(key)]
         keys += ground.entries
@@ -187,35 +206,12 @@ class Coherence(RuleBasedStateMachine):
         (state,) = self.world.ground.store.execute(Fetch((counter,))).states
         return state is not None and state.leased
 
-    @rule()
-    def evict_the_clock(self) -> None:
-        self.world.ground.lose_clock()
-
-    @rule(which=st.integers(0, 7))
-    def deliver_late(self, which: int) -> None:
-        wire = self.world.ground.wire
-        if wire:
-            self.world.ground.store.execute(wire[which % len(wire)])
-
-    @rule()
-    def change_the_world_outside(self) -> None:
-        self.world.set_outside()
-
     # -- the end
 
     def settle_down(self) -> None:
         """Let everybody end, all leases run out, and see that the caches show what is committed."""
         world = self.world
-        for index in range(len(world.sessions)):
-            while not world.sessions[index].actor.idle:
-                world.finish(world.sessions[index])
-            while world.sessions[index].contexts:
-                blocks.leave(world, world.sessions[index], well=False)
-                world.finish(world.sessions[index])
-            world.sessions[index].actor.faults.clear()
-        if world.late:
-            world.late_commit(commit=True)
-        world.ground.advance(LEASE + 1000)
+        come_to_rest(world)
         if world.leases:
             told = world.history.now(row for row in world.history.versions if self._told(row))
             world.history.raise_floor(told)
@@ -227,23 +223,51 @@ class Coherence(RuleBasedStateMachine):
     def _told(self, row: tuple[str, int]) -> bool:
         return (row, len(self.world.history.versions[row]) - 1) not in self.world.history.untold
 
-    @initialize(names=st.lists(names, max_size=4, unique=True))
-    def warm_up(self, names: list[str]) -> None:
-        for name in names:
-            self.everybody_reads(name=name, direct=False)
+    # Hypothesis leaves out some of the rules in each example, but never these.
+    @initialize(
+        warm=st.lists(names, max_size=3, unique=True),
+        overtaking=OVERTAKING,
+        watching=WATCHING,
+        others=st.lists(OTHERS, min_size=1, max_size=2),
+    )
+    def open(self, *, warm: list[str], overtaking: Scene, watching: Scene, others: list[Scene]) -> None:
+        for name in warm:
+            all_idle_read(self.world, name)
+        for scene in (overtaking, watching, *others):
+            self.play(scene)
 
 
 def explore(
     make_ground: Callable[[], Ground], alias: str = "default", *, leases: bool = True, share: int = 1
 ) -> None:
     """Let Hypothesis look for a trace that breaks the promise, in a share of the profile's examples."""
+    made = 0
+    found: list[int] = []
 
     class Here(Coherence):
         def __init__(self) -> None:
+            nonlocal made
+            made += 1
             super().__init__(lambda: World(make_ground(), Database(alias), leases=leases))
 
-    # A server makes each step slower, and the traces are the same.
-    run_state_machine_as_test(Here, settings=settings(max_examples=settings().max_examples // share))
+        def teardown(self) -> None:
+            if sys.exception() is not None:
+                found.append(made)
+            super().teardown()
+
+    profile = settings()
+    try:
+        # A server makes each step slower, and the traces are the same. A scene is worth many steps.
+        run_state_machine_as_test(
+            Here,
+            settings=settings(
+                max_examples=profile.max_examples // share,
+                stateful_step_count=profile.stateful_step_count // 3,
+            ),
+        )
+    finally:
+        if found:
+            print(f"found by example {found[0]}")  # noqa: T201 - ``mutants --machine`` reads it
 
 
 @pytest.mark.django_db(transaction=True)

@@ -37,7 +37,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     *storing.MUTATIONS,
     *texts.MUTATIONS,
 )
-BY_CHANCE = f"{MACHINE}::test_nobody_goes_back_in_time"
+BY_CHANCE = (
+    f"{MACHINE}::test_nobody_goes_back_in_time",
+    f"{MACHINE}::test_no_stale_read_survives_without_leases",
+)
 
 
 class Broken(Exception):
@@ -52,24 +55,37 @@ class Verdict:
     word: str
     seconds: float
     detail: str = ""
+    files: tuple[str, ...] = ()
+    example: str = ""
 
 
-def apply(edits: Sequence[Edit], package: Path) -> None:
-    """Put a bug into a copy of the package.
+def apply(edits: Sequence[Edit], package: Path) -> tuple[str, ...]:
+    """Put a bug into a copy of the package, wherever its texts are now; return the files.
 
     Raises:
-        Broken: A text is not there exactly once, or the result is no Python.
+        Broken: A text is not in the package exactly once, or the result is no Python.
     """
+    changed: dict[str, None] = {}
     for edit in edits:
-        path = package / edit.file
-        text = path.read_text()
-        if text.count(edit.old) != 1:
-            raise Broken(f"{edit.file} holds this {text.count(edit.old)} times instead of once:\n{edit.old}")
-        path.write_text(text.replace(edit.old, edit.new))
+        path = _place(edit.old, package)
+        file = path.relative_to(package).as_posix()
+        changed[file] = None
+        path.write_text(path.read_text().replace(edit.old, edit.new))
         try:
-            compile(path.read_text(), edit.file, "exec")
+            compile(path.read_text(), file, "exec")
         except SyntaxError as error:
-            raise Broken(f"{edit.file} is no Python any more: {error}") from error
+            raise Broken(f"{file} is no Python any more: {error}") from error
+    return tuple(changed)
+
+
+def _place(old: str, package: Path) -> Path:
+    """Return the one file that holds a text once."""
+    found = {path: path.read_text().count(old) for path in sorted(package.rglob("*.py"))}
+    holders = [path for path, count in found.items() if count]
+    if len(holders) != 1 or found[holders[0]] != 1:
+        places = ", ".join(f"{path.relative_to(package)} ({found[path]} times)" for path in holders)
+        raise Broken(f"The package must hold this once; it is in {places or 'no file'}:\n{old}")
+    return holders[0]
 
 
 def copy(to: Path) -> None:
@@ -103,6 +119,7 @@ def pytest(home: Path, nodes: Sequence[str]) -> tuple[int, str]:
         "-p",
         "no:cacheprovider",
         "--tb=line",
+        "-s",
         *nodes,
     ]
     try:
@@ -119,19 +136,28 @@ def pytest(home: Path, nodes: Sequence[str]) -> tuple[int, str]:
     return done.returncode, output
 
 
-def try_one(mutation: Mutation, node: str) -> Verdict:
-    """Make one mutant and see whether its test fails."""
+def try_one(mutation: Mutation, nodes: Sequence[str]) -> Verdict:
+    """Make one mutant and see whether one of the tests fails."""
     began = time.monotonic()
+    files: tuple[str, ...] = ()
     with tempfile.TemporaryDirectory(prefix="genscache-mutant-") as directory:
         home = Path(directory).resolve()
         try:
             copy(home)
-            apply(mutation.edits, home / "genscache")
-            code, output = pytest(home, [node])
+            files = apply(mutation.edits, home / "genscache")
+            code, output = pytest(home, nodes)
         except Broken as error:
-            return Verdict(mutation, "BROKEN", time.monotonic() - began, str(error))
+            return Verdict(mutation, "BROKEN", time.monotonic() - began, str(error), files)
     word = "caught" if code else "SURVIVED"
-    return Verdict(mutation, word, time.monotonic() - began, _reason(output) if code else "")
+    found = re.search(r"found by example (\d+)", output)
+    return Verdict(
+        mutation,
+        word,
+        time.monotonic() - began,
+        _reason(output) if code else "",
+        files,
+        found[1] if found else "",
+    )
 
 
 def _reason(output: str) -> str:
@@ -161,14 +187,21 @@ def chosen(arguments: argparse.Namespace) -> list[Mutation]:
     return [each for each in named if each.quick or not arguments.quick]
 
 
-def table(verdicts: Sequence[Verdict], nodes: Sequence[str]) -> str:
+def table(verdicts: Sequence[Verdict], nodes: Sequence[Sequence[str]]) -> str:
     """Return what happened, a line a mutant."""
-    rows = [("mutant", "file", "caught by", "seconds", "")]
+    rows = [("mutant", "file", "caught by", "example", "seconds", "")]
     rows += [
-        (each.mutation.name, each.mutation.files, node.rpartition("::")[2], f"{each.seconds:.1f}", each.word)
+        (
+            each.mutation.name,
+            ", ".join(each.files),
+            node[0].rpartition("::")[2],
+            each.example,
+            f"{each.seconds:.1f}",
+            each.word,
+        )
         for each, node in zip(verdicts, nodes, strict=True)
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
@@ -190,11 +223,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (2)")
     arguments = parser.parse_args()
     mutations = chosen(arguments)
-    nodes = [BY_CHANCE if arguments.machine else each.caught_by for each in mutations]
+    nodes = [BY_CHANCE if arguments.machine else (each.caught_by,) for each in mutations]
     began = time.monotonic()
     say(f"{len(mutations)} mutants; first their tests on the unchanged package")
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        unchanged = pool.submit(control, list(dict.fromkeys(nodes)))
+        unchanged = pool.submit(control, list(dict.fromkeys(node for each in nodes for node in each)))
         runs = [pool.submit(try_one, each, node) for each, node in zip(mutations, nodes, strict=True)]
         try:
             unchanged.result()

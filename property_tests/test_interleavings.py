@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +14,8 @@ from property_tests import announcements, blocks, deeds
 from property_tests.actors import Fault
 from property_tests.databases import Database
 from property_tests.grounds import MemoryGround
-from property_tests.world import LEASE, Session, World
+from property_tests.walking import begin, both_processes_read, do, end, go_to
+from property_tests.world import LEASE, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,40 +36,6 @@ def without_leases() -> Iterator[World]:
     world.close()
 
 
-def do(world: World, deed: Callable[..., None], number: int, *args: object, **options: object) -> None:
-    """Let one actor do something from its beginning to its end."""
-    deed(world, world.sessions[number], *args, **options)
-    world.finish(world.sessions[number])
-
-
-def begin(
-    world: World, deed: Callable[..., None], number: int, *args: object, at: object, **options: object
-) -> None:
-    """Let one actor begin something and go as far as ``at``."""
-    deed(world, world.sessions[number], *args, **options)
-    go_to(world, world.sessions[number], at)
-
-
-def go_to(world: World, session: Session, where: object) -> None:
-    """Let one actor go on until it stops at a label, or at an operation of a type."""
-    while True:
-        world.step(session)
-        assert not session.actor.idle, f"it never came to {where!r}"
-        if session.actor.at == where or (isinstance(where, type) and isinstance(session.actor.at, where)):
-            return
-
-
-def end(world: World, number: int) -> None:
-    """Let one actor go on to the end."""
-    world.finish(world.sessions[number])
-
-
-def everybody_reads(world: World, name: str) -> None:
-    """Let both processes read; each read is judged."""
-    for number in (1, 2):
-        do(world, deeds.read, number, name)
-
-
 READERS = ("discovered", "declared", "one 1", "composite", "patient")
 """All that read what the tests write."""
 
@@ -81,7 +48,7 @@ def test_a_write_between_query_and_fill(world: World, name: str) -> None:
     begin(world, deeds.read, 0, name, at="queried")
     do(world, deeds.write, 2, "update", 1)
     end(world, 0)
-    everybody_reads(world, name)
+    both_processes_read(world, name)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -93,7 +60,7 @@ def test_a_write_between_vector_and_query_and_one_after_it(world: World, name: s
     go_to(world, world.sessions[0], "queried")
     do(world, deeds.write, 2, "update", 1)
     end(world, 0)
-    everybody_reads(world, name)
+    both_processes_read(world, name)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -113,7 +80,7 @@ def test_a_write_at_every_step_of_a_read(world: World, name: str) -> None:
         over = steps > 0 and world.sessions[0].actor.idle
         do(world, deeds.write, 2, "save", 1)
         end(world, 0)
-        everybody_reads(world, name)
+        both_processes_read(world, name)
         if over:
             break
         steps += 1
@@ -141,7 +108,7 @@ def join_or_compute(world: World, name: str) -> None:
         world.step(world.sessions[1])
     end(world, 0)
     end(world, 1)
-    everybody_reads(world, name)
+    both_processes_read(world, name)
 
 
 def test_a_late_fill_leaves_a_younger_entry_alone(world: World) -> None:
@@ -161,44 +128,44 @@ def test_a_late_fill_leaves_a_younger_entry_alone(world: World) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 def test_readers_at_every_step_of_a_commit(world: World, name: str) -> None:
-    everybody_reads(world, name)
+    both_processes_read(world, name)
     do(world, blocks.enter, 0, "atomic")
     do(world, deeds.write, 0, "update", 1)
     blocks.leave(world, world.sessions[0], well=True)
     while not world.sessions[0].actor.idle:
         world.step(world.sessions[0])
-        everybody_reads(world, name)
+        both_processes_read(world, name)
         do(world, deeds.read, 2, name, direct=True)
-        everybody_reads(world, name)
-    everybody_reads(world, name)
+        both_processes_read(world, name)
+    both_processes_read(world, name)
 
 
 @pytest.mark.parametrize("kind", ["update", "save", "create", "delete", "raw", "raw with a comment"])
 @pytest.mark.parametrize("name", ["discovered", "one 1", "one 3"])
 def test_readers_at_every_step_of_a_statement(world: World, kind: str, name: str) -> None:
-    everybody_reads(world, name)
+    both_processes_read(world, name)
     deeds.write(world, world.sessions[0], kind, 1)
     while not world.sessions[0].actor.idle:
         world.step(world.sessions[0])
-        everybody_reads(world, name)
+        both_processes_read(world, name)
         do(world, deeds.read, 2, name, direct=True)
-        everybody_reads(world, name)
-    everybody_reads(world, name)
+        both_processes_read(world, name)
+    both_processes_read(world, name)
 
 
 @pytest.mark.parametrize("when", ["before COMMIT", "after COMMIT"])
 def test_a_writer_that_dies_around_its_commit(world: World, when: str) -> None:
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     do(world, blocks.enter, 0, "atomic")
     do(world, deeds.write, 0, "update", 1)
     begin(world, blocks.leave, 0, well=True, at=Lease if when == "before COMMIT" else Settle)
     world.kill(world.sessions[0])
     do(world, deeds.read, 2, "discovered", direct=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     world.ground.advance(LEASE + 1)
     # The process that knows where the old entry is resolves the lease.
     do(world, deeds.read, 2, "discovered")
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 def test_a_commit_whose_answer_is_lost_and_that_takes_effect_later(world: World) -> None:
@@ -206,12 +173,12 @@ def test_a_commit_whose_answer_is_lost_and_that_takes_effect_later(world: World)
     do(world, deeds.write, 0, "update", 1)
     world.sessions[0].commit_fault = "late"
     do(world, blocks.leave, 0, well=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     world.late_commit(commit=True)
     do(world, deeds.read, 1, "discovered", direct=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     world.ground.advance(LEASE + 1)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 def test_the_end_of_a_batch_does_not_end_the_lease_of_a_commit_that_may_still_come(world: World) -> None:
@@ -221,10 +188,10 @@ def test_the_end_of_a_batch_does_not_end_the_lease_of_a_commit_that_may_still_co
     world.sessions[0].commit_fault = "late"
     do(world, blocks.leave, 0, well=True)
     do(world, blocks.leave, 0, well=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     world.late_commit(commit=True)
     do(world, deeds.read, 1, "discovered", direct=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 # -- leases
@@ -233,30 +200,30 @@ def test_the_end_of_a_batch_does_not_end_the_lease_of_a_commit_that_may_still_co
 @pytest.mark.parametrize("warm", [True, False])
 def test_two_writers_hold_two_leases(world: World, warm: bool) -> None:  # noqa: FBT001
     if warm:
-        everybody_reads(world, "discovered")
+        both_processes_read(world, "discovered")
     begin(world, deeds.write, 0, "update", 1, at=Lease)
     do(world, deeds.write, 1, "update", 1)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     go_to(world, world.sessions[0], Settle)
     do(world, deeds.read, 2, "discovered", direct=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     end(world, 0)
 
 
 def test_a_lease_on_what_nobody_has_read_yet(world: World) -> None:
     begin(world, deeds.write, 0, "update", 1, at=Lease)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     go_to(world, world.sessions[0], Settle)
     do(world, deeds.read, 2, "discovered", direct=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     end(world, 0)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("nth", range(3))
 def test_a_fault_of_the_store_in_a_transaction(world: World, fault: Fault, nth: int) -> None:
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     do(world, blocks.enter, 0, "atomic")
     do(world, deeds.write, 0, "update", 1)
     blocks.leave(world, world.sessions[0], well=True)
@@ -265,19 +232,19 @@ def test_a_fault_of_the_store_in_a_transaction(world: World, fault: Fault, nth: 
     world.sessions[0].actor.faults.append(fault)
     while not world.sessions[0].actor.idle:
         world.step(world.sessions[0])
-        everybody_reads(world, "discovered")
-    everybody_reads(world, "discovered")
+        both_processes_read(world, "discovered")
+    both_processes_read(world, "discovered")
     world.ground.advance(LEASE + 1)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 @pytest.mark.parametrize("faults", [[Fault.DOWN], [Fault.LOST], [Fault.TWICE]])
 def test_a_bump_that_did_not_arrive_is_sent_again(without_leases: World, faults: list[Fault]) -> None:
     world = without_leases
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     world.sessions[0].actor.faults.extend(faults)
     do(world, deeds.write, 0, "update", 1)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 def test_a_process_that_owes_a_bump_trusts_nothing(without_leases: World) -> None:
@@ -288,7 +255,7 @@ def test_a_process_that_owes_a_bump_trusts_nothing(without_leases: World) -> Non
     do(world, deeds.read, 1, "discovered")
     world.ground.advance(2000)
     do(world, deeds.read, 1, "discovered")
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 # -- counters
@@ -296,22 +263,22 @@ def test_a_process_that_owes_a_bump_trusts_nothing(without_leases: World) -> Non
 
 def test_a_counter_that_was_evicted_never_comes_back_as_it_was(world: World) -> None:
     rows = "m:1:{default.news_section}:rows"
-    everybody_reads(world, "declared")
+    both_processes_read(world, "declared")
     for _ in range(3):
         # The counter's generation is the clock's last reading afterwards.
         do(world, deeds.write, 2, "update", 1)
         world.ground.lose(rows)
-        everybody_reads(world, "declared")
+        both_processes_read(world, "declared")
         do(world, deeds.write, 2, "update", 1)
-        everybody_reads(world, "declared")
+        both_processes_read(world, "declared")
         world.ground.lose(rows)
         do(world, deeds.write, 2, "update", 1)
-        everybody_reads(world, "declared")
+        both_processes_read(world, "declared")
 
 
 def test_all_counters_and_the_clock_are_evicted(world: World) -> None:
     for _ in range(3):
-        everybody_reads(world, "declared")
+        both_processes_read(world, "declared")
         for counter in list(world.ground.counters):
             world.ground.lose(counter)
         world.ground.lose_clock()
@@ -323,13 +290,13 @@ def test_all_counters_and_the_clock_are_evicted(world: World) -> None:
 
 def test_a_snapshot_reads_itself_and_fills_nothing_younger(world: World) -> None:
     for name in READERS:
-        everybody_reads(world, name)
+        both_processes_read(world, name)
     do(world, blocks.enter, 0, "atomic")
     do(world, deeds.read, 0, "declared", direct=True)
     do(world, deeds.write, 2, "update", 1)
     for name in READERS:
         do(world, deeds.read, 0, name)
-        everybody_reads(world, name)
+        both_processes_read(world, name)
         do(world, deeds.read, 0, name)
 
 
@@ -338,23 +305,23 @@ def test_an_unfinished_select_pins_a_snapshot_in_autocommit(world: World) -> Non
     do(world, deeds.write, 2, "update", 1)
     for name in READERS:
         do(world, deeds.read, 0, name)
-        everybody_reads(world, name)
+        both_processes_read(world, name)
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_own_writes_are_read_and_not_shared(world: World, name: str) -> None:
-    everybody_reads(world, name)
+    both_processes_read(world, name)
     do(world, blocks.enter, 0, "atomic")
     do(world, deeds.write, 0, "update", 1)
     do(world, deeds.read, 0, name)
-    everybody_reads(world, name)
+    both_processes_read(world, name)
     do(world, blocks.leave, 0, well=False)
-    everybody_reads(world, name)
+    both_processes_read(world, name)
 
 
 def test_a_transaction_that_has_written_fills_nothing_at_all(world: World) -> None:
     for name in ("discovered", "declared"):
-        everybody_reads(world, name)
+        both_processes_read(world, name)
     for key in list(world.ground.entries):
         world.ground.lose(key)
     # The write reaches another table than the one that it names, as a trigger's does.
@@ -364,23 +331,23 @@ def test_a_transaction_that_has_written_fills_nothing_at_all(world: World) -> No
     do(world, deeds.read, 0, "discovered")
     do(world, deeds.read, 0, "declared")
     do(world, blocks.leave, 0, well=False)
-    everybody_reads(world, "discovered")
-    everybody_reads(world, "declared")
+    both_processes_read(world, "discovered")
+    both_processes_read(world, "declared")
 
 
 def test_what_a_released_savepoint_wrote_is_bumped_at_commit(without_leases: World) -> None:
     world = without_leases
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     do(world, blocks.enter, 0, "atomic")
     do(world, blocks.enter, 0, "atomic")
     do(world, deeds.write, 0, "update", 1)
     do(world, blocks.leave, 0, well=True)
     do(world, blocks.leave, 0, well=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 def test_what_a_rolled_back_savepoint_wrote_is_seen_by_nobody(world: World) -> None:
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     do(world, blocks.enter, 0, "atomic")
     do(world, blocks.enter, 0, "atomic")
     do(world, deeds.write, 0, "update", 1)
@@ -388,7 +355,7 @@ def test_what_a_rolled_back_savepoint_wrote_is_seen_by_nobody(world: World) -> N
     do(world, deeds.read, 0, "discovered")
     do(world, deeds.write, 0, "update", 2)
     do(world, blocks.leave, 0, well=True)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 # -- batches
@@ -397,8 +364,8 @@ def test_what_a_rolled_back_savepoint_wrote_is_seen_by_nobody(world: World) -> N
 @pytest.mark.parametrize("well", [True, False])
 def test_a_batch_is_sent_out_at_its_end(without_leases: World, well: bool) -> None:  # noqa: FBT001
     world = without_leases
-    everybody_reads(world, "discovered")
-    everybody_reads(world, "outside")
+    both_processes_read(world, "discovered")
+    both_processes_read(world, "outside")
     do(world, blocks.enter, 0, "batch")
     do(world, blocks.enter, 0, "batch")
     do(world, deeds.write, 0, "update", 1)
@@ -406,8 +373,8 @@ def test_a_batch_is_sent_out_at_its_end(without_leases: World, well: bool) -> No
     do(world, announcements.tell, 0, "name", "outside", 1)
     do(world, blocks.leave, 0, well=well)
     do(world, blocks.leave, 0, well=well)
-    everybody_reads(world, "discovered")
-    everybody_reads(world, "outside")
+    both_processes_read(world, "discovered")
+    both_processes_read(world, "outside")
 
 
 def test_a_lease_of_a_batch_counts_from_when_it_was_asked_for(world: World) -> None:
@@ -417,9 +384,9 @@ def test_a_lease_of_a_batch_counts_from_when_it_was_asked_for(world: World) -> N
     world.ground.advance(LEASE - 1000)
     end(world, 0)
     world.ground.advance(LEASE // 2 - 100)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
     do(world, deeds.write, 0, "update", 1)
-    everybody_reads(world, "discovered")
+    both_processes_read(world, "discovered")
 
 
 # -- invalidations
@@ -428,9 +395,9 @@ def test_a_lease_of_a_batch_counts_from_when_it_was_asked_for(world: World) -> N
 @pytest.mark.parametrize("kind", announcements.INVALIDATIONS)
 def test_what_was_written_behind_everybodys_back_is_gone_when_it_was_told(world: World, kind: str) -> None:
     for name in (*READERS, "outside"):
-        everybody_reads(world, name)
+        both_processes_read(world, name)
     do(world, deeds.write_untold, 0, 1)
     world.set_outside()
     for name in (*READERS, "outside"):
         do(world, announcements.tell, 0, kind, name, 1)
-        everybody_reads(world, name)
+        both_processes_read(world, name)

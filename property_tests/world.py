@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -20,6 +22,7 @@ from genscache.conf import Settings
 from genscache.engine import Engine
 from genscache.exceptions import StoreUnavailable, WriteRefused
 from genscache.protocol.steps import Pause
+from genscache.stores.base import Put
 from property_tests.actors import Actor, Ground, Killed, stop
 from property_tests.databases import Database, Driver, drop
 from property_tests.history import History, Places, Row, Rows, Version
@@ -43,6 +46,7 @@ class Session:
         pinned: It reads an old snapshot.
         broken: A write has failed: its transaction can only be rolled back.
         cursor: An unfinished SELECT.
+        began: How many commits there were when it began its task.
         commit_fault: What happens to its next COMMIT: "done" or "late", and in both cases the answer is lost.
     """
 
@@ -56,6 +60,7 @@ class Session:
         self.untold = self.pinned = self.broken = False
         self.cursor: Any = None
         self.commit_fault = ""
+        self.began = 0
         self.done: Callable[[Any], None] = lambda _: None
         self.failed: Callable[[], None] = lambda: None
 
@@ -92,6 +97,7 @@ class World:
         self.ground, self.database, self.leases = ground, database, leases
         self.outside: Version = 0
         self.version = 100
+        self.commits = self.overtaken = 0
         self.history = History(self._state())
         self.reader_floors: dict[str, Places] = {}
         self.late: tuple[Driver, int] | None = None
@@ -118,8 +124,10 @@ class World:
     def _patch(self) -> None:
         """Let no time pass by itself, and nobody sleep."""
         clock = SimpleNamespace(monotonic=lambda: 1000 + self.ground.milliseconds / 1000)
-        for module in ("unsettled", "writes"):
-            self._exit.enter_context(patch(f"genscache.{module}.time", clock))
+        for name, module in tuple(sys.modules.items()):
+            # Waiting for a lock is ended by a pause; everything else at this level asks how much time has passed.
+            if name.startswith("genscache.") and name.count(".") == 1 and vars(module).get("time") is time:
+                self._exit.enter_context(patch.object(module, "time", clock))
         self._exit.enter_context(patch.object(Pause, "perform", lambda _: stop("a pause")))
         self._exit.enter_context(patch("genscache.answers.LOCK_PATIENCE", 0.02))
         connection_created.connect(self._connected)
@@ -164,12 +172,14 @@ class World:
     ) -> None:
         """Give an idle actor something to do; it begins with the next step."""
         session.done, session.failed = done, failed
+        session.began = self.commits
         session.actor.give(task)
 
     def step(self, session: Session) -> None:
         """Let one actor go on until it stops, and judge what has happened."""
         self._config.engine = self.engines[session.process]
         actor = session.actor
+        self.overtaken += isinstance(actor.at, Put) and self.commits > session.began
         actor.resume()
         session.commits |= self.observe(told=not session.untold)
         if actor.idle:
@@ -182,7 +192,9 @@ class World:
 
     def observe(self, *, told: bool = True) -> Places:
         """Look at the database, and note what was committed."""
-        return self.history.observe(self._state(), told=told)
+        places = self.history.observe(self._state(), told=told)
+        self.commits += bool(places)
+        return places
 
     def kill(self, session: Session) -> None:
         """Let a process die where it stands, all its threads and all that it knew, and start another in its place."""

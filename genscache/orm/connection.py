@@ -21,6 +21,7 @@ from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteDatabaseWrapper
 
 from genscache import isolation
+from genscache.delivery import pay_debts
 from genscache.engine import Engine
 from genscache.orm.cursors import watched_cursor
 from genscache.transactions import ATTRIBUTE, Transaction, remember, state_of
@@ -120,6 +121,7 @@ class _Settling(BaseDatabaseWrapper):
             super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
             if state is not None:
                 state.manual = False
+                self._pay(state)
             return
         self.ensure_connection()
         remember(self)
@@ -131,6 +133,15 @@ class _Settling(BaseDatabaseWrapper):
             super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
         finally:
             state.starting = False
+
+    def _pay(self, state: Transaction) -> None:
+        """Let a store inside this database know what it could not be told; it uses transactions itself."""
+        if not state.paying:
+            state.paying = True
+            try:
+                pay_debts(self.genscache_engine(), self.alias)
+            finally:
+                state.paying = False
 
     def savepoint(self) -> str | None:
         """Set a savepoint and begin to note what is written inside it."""

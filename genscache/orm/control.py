@@ -13,6 +13,7 @@ from genscache import isolation
 from genscache.engine import Engine
 from genscache.orm.connection import committing
 from genscache.orm.sql import Statement, StatementKind
+from genscache.orm.writing import perhaps_committing
 from genscache.transactions import (
     Transaction,
     driver_in_transaction,
@@ -54,7 +55,7 @@ class Control:
             case StatementKind.SAVEPOINT:
                 found = partial(self._savepoint, connection, state)
             case StatementKind.HARMLESS if statement.ddl and connection.vendor == "mysql" and state.pending():
-                found = partial(self._commit, connection, state, text)
+                found = partial(perhaps_committing, self._engine(), state)
             case StatementKind.HARMLESS if statement.complete and not statement.functions:
                 found = _just
             case _:

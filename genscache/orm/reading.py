@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from genscache import guards
+from genscache import guards, isolation
 from genscache.engine import Engine
 from genscache.exceptions import StoreError
 from genscache.keys import Namespace
@@ -16,6 +18,7 @@ from genscache.transactions import Transaction, in_transaction
 
 LOCKING = "it locks rows (SELECT ... FOR UPDATE)"
 REPLICA = "it reads from a replica, which may lag behind the last invalidation"
+DIRTY = "it may read what is not committed (READ UNCOMMITTED)"
 UNREADABLE = "it runs SQL whose tables cannot be told"
 
 
@@ -26,6 +29,9 @@ def before_read(
     recording = current_recording()
     if recording is None or recording.flaw:
         return
+    tables = folded(statement.reads)
+    if tables and engine.catalog.caches.issuperset(tables):
+        return
     if recording.discover and not statement.complete:
         recording.spoil(UNREADABLE)
         return
@@ -33,12 +39,14 @@ def before_read(
     if reason:
         recording.spoil(reason)
         return
-    tables = folded(statement.reads)
     namespaces = engine.catalog.reading_tables(connection.alias, tables)
     if state.touches(namespaces):
         recording.spoil(guards.OWN_WRITES)
     elif recording.discover:
         _discover(engine, state, recording, tables, namespaces)
+    elif state.snapshot and in_transaction(connection, state):
+        # The vector was read without knowing of this transaction, which may belong to another task.
+        recording.spoil(_against_snapshot(state, recording, recording.used))
 
 
 def _unfit(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement) -> str:
@@ -49,9 +57,12 @@ def _unfit(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction, 
         return REPLICA
     if connection.vendor == "sqlite" and state.pinned:
         return guards.PINNED
-    if state.wrote and in_transaction(connection, state):
-        return guards.WROTE
-    return ""
+    if isolation.reads_uncommitted(connection, state):
+        return DIRTY
+    if not in_transaction(connection, state):
+        return ""
+    isolation.verify(connection, state)
+    return guards.WROTE if state.wrote else ""
 
 
 def _discover(
@@ -88,7 +99,7 @@ def _observe(engine: Engine, recording: Recording, missing: tuple[Namespace, ...
     return ""
 
 
-def _against_snapshot(state: Transaction, recording: Recording, namespaces: tuple[Namespace, ...]) -> str:
+def _against_snapshot(state: Transaction, recording: Recording, namespaces: Iterable[Namespace]) -> str:
     """Say why a query in a snapshot transaction may not be trusted with these generations."""
     clock = state.clock
     if clock is None:

@@ -35,6 +35,12 @@ _ESCAPED_NAME: Final = re.compile(r"[uU]&\s*\"")
 _CONDITIONAL: Final = re.compile(r"/\*M?!")
 
 
+_GLUED: Final = re.compile(
+    r"(?<![\w$.])(\d[\d.]*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|%s)(FROM|JOIN|INTO|USING)\b", re.IGNORECASE
+)
+"""A number or a placeholder that a word follows without a space: ``SELECT 1.0FROM t``."""
+
+
 def scan(sql: str) -> Statement:
     """Tell what a text does.
 
@@ -50,6 +56,7 @@ def scan(sql: str) -> Statement:
     if "/*" in sql and len(_CONDITIONAL.findall(sql)) > 1:
         # Each could run or not, by the server's version; two readings do not cover the mixtures.
         return replace(_merged(sql), kind=StatementKind.UNKNOWN, complete=False)
+    sql = _GLUED.sub(r"\1 \2", sql)
     if is_ambiguous(sql):
         return _merged(sql)
     statement = _scan_text(sql)

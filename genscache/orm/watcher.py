@@ -64,21 +64,20 @@ class Watcher:
         text = _text(connection, sql)
         statement = self._memo.scan(text)
         if statement.isolation:
-            state.isolation_changed = True
-            # A snapshot that has begun cannot be dated any more.
-            state.snapshot = state.snapshot or state.begun
+            isolation.changed(connection, state, text)
         control = self._control.of(connection, state, statement, text)
         if control is not None:
             return control(lambda: execute(sql, params, many, context))
         if not state.begun and in_transaction(connection, state):
             isolation.begin(engine, connection, state)
+        state.fixed = state.fixed or bool(statement.reads or statement.writes)
         before_read(engine, connection, state, statement)
         written = effect(engine.catalog, connection.alias, statement, text, None if many else params)
         if not written.before:
             return execute(sql, params, many, context)
         if written is EVERYTHING:
             _unknown(engine, text)
-        run = Write(engine, connection, state, written, context["cursor"])
+        run = Write(engine, connection, state, written, context["cursor"], text)
         return run(statement, lambda: execute(sql, params, many, context))
 
 

@@ -11,7 +11,6 @@ from django.db.backends.utils import CursorWrapper
 
 from genscache.engine import Engine
 from genscache.keys import Namespace
-from genscache.orm.connection import committing
 from genscache.orm.cursors import WatchedCursor
 from genscache.orm.rows import EVERYTHING, Effect, birth
 from genscache.orm.sql import Statement
@@ -38,6 +37,7 @@ class Write:
         state: The state of the connection.
         written: What it writes.
         cursor: What runs it.
+        text: Its text.
     """
 
     def __init__(
@@ -47,12 +47,14 @@ class Write:
         state: Transaction,
         written: Effect,
         cursor: CursorWrapper,
+        text: str,
     ) -> None:
         self._engine = engine
         self._connection = connection
         self._state = state
         self._effect = written
         self._cursor = cursor
+        self._text = text
 
     def __call__(self, statement: Statement, execute: Callable[[], Result]) -> Result:
         """Run it: leased and settled at once in autocommit, else pending until COMMIT."""
@@ -63,17 +65,19 @@ class Write:
             return self._settled(execute)
         self._state.wrote = True
         if statement.ddl and self._connection.vendor == "mysql":
-            return self._implicit_commit(execute)
+            self._state.add(self._effect.before)
+            return perhaps_committing(self._engine, self._state, execute)
         if self._state.ended_raw or self._effect is EVERYTHING:
             # A text that may do anything may also have ended the transaction.
             self._state.add(self._effect.before)
             return self._settled(execute)
+        written: Iterable[Namespace] = self._effect.before
         try:
             result = execute()
-        except BaseException:
-            self._state.add(self._effect.before)
-            raise
-        self._state.add(self._after())
+            written = self._after()
+        finally:
+            # Also when a signal raises between the statement and this line, and the caller goes on to commit.
+            self._state.add(written)
         return result
 
     def _settled(self, execute: Callable[[], Result]) -> Result:
@@ -89,20 +93,14 @@ class Write:
                 # Not only released: an engine without transactions keeps what a failed statement has done.
                 ticket.settle(self._effect.before)
             raise
-        if self._effect is EVERYTHING and driver_in_transaction(self._connection):
-            # The text has begun a transaction (and perhaps written in it): a later COMMIT bumps again.
-            self._state.raw = True
-            self._state.wrote = True
+        if self._effect is EVERYTHING:
+            # The text may have begun a transaction, and written in it: a later COMMIT bumps again.
+            self._state.raw = self._state.wrote = driver_in_transaction(self._connection)
             self._state.add(self._effect.before)
-        ticket.settle(self._after())
-        return result
-
-    def _implicit_commit(self, execute: Callable[[], Result]) -> Result:
-        """Run DDL on MySQL, which commits the transaction before it begins."""
-        self._state.add(self._effect.before)
-        with committing(self._connection, lambda: self._engine, roll_back=False):
-            result = execute()
-        self._state.wrote = True
+        if answered_early(self._connection, self._text):
+            ticket.abandon(self._effect.before, NotRunYet())
+        else:
+            ticket.settle(self._after())
         return result
 
     def _after(self) -> Iterable[Namespace]:
@@ -118,6 +116,30 @@ class Write:
                 "unknown statement", f"the key of a new row could not be told: {error!r}"
             )
             return self._effect.before
+
+
+class NotRunYet(Exception):
+    """The server has answered, or the driver has queued the statement, before it has run."""
+
+
+def answered_early(connection: BaseDatabaseWrapper, text: str) -> bool:
+    """Tell whether a statement may still have to run although the driver has returned.
+
+    So it is in psycopg's pipeline mode, and for what follows the first of several statements in one text on MySQL.
+    """
+    if connection.vendor == "postgresql":
+        return bool(getattr(getattr(connection.connection, "pgconn", None), "pipeline_status", 0))
+    return connection.vendor == "mysql" and ";" in text.rstrip("; \t\r\n")
+
+
+def perhaps_committing(engine: Engine, state: Transaction, execute: Callable[[], Result]) -> Result:
+    """Run what MySQL may or may not commit the open transaction for: bump now, and again at the COMMIT to come."""
+    pending = state.pending()
+    ticket = Ticket(engine, pending)
+    try:
+        return execute()
+    finally:
+        ticket.settle(pending)
 
 
 def _finish(cursor: CursorWrapper) -> None:

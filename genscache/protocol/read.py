@@ -22,11 +22,16 @@ NEWER = "what it depends on was invalidated after this transaction's snapshot be
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: the entry's owner and fingerprint, and the counters that it depends on, in canonical order."""
+    """What is asked: the entry's owner and fingerprint, and the counters that it depends on, in canonical order.
+
+    The counters in ``brief`` serve this entry alone: one that has to be made lives for ``life`` milliseconds only.
+    """
 
     owner: str
     fingerprint: str
     counters: tuple[str, ...]
+    brief: tuple[str, ...] = ()
+    life: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +60,22 @@ class Bypass:
 
 
 def observe(
-    counters: tuple[str, ...], *, entry: str | None = None
+    counters: tuple[str, ...], *, entry: str | None = None, brief: tuple[str, ...] = (), life: int = 0
 ) -> Steps[tuple[tuple[CounterState, ...], bytes | None, bool]]:
     """Read the state of ``counters``, creating those that are absent and resolving leases that have run out.
 
+    Those in ``brief`` are made to live for ``life`` milliseconds.
+
     Returns:
-        The states, the bytes under ``entry``, and whether the store had to change anything. A counter that had to be
-        made or bumped has a generation under which nothing can have been stored yet.
+        The states at one moment, the bytes under ``entry`` at that moment, and whether that took a second step, which
+        made absent counters and bumped those whose lease had run out; then there are no bytes.
     """
     fetched = yield from Fetch(counters, entry)
-    needy = tuple(
-        counter
-        for counter, state in zip(counters, fetched.states, strict=True)
-        if state is None or state.leased
-    )
-    if not needy:
+    if all(state is not None and not state.leased for state in fetched.states):
         return tuple(state for state in fetched.states if state is not None), fetched.entry, False
-    ensured = dict(zip(needy, (yield from Ensure(needy)), strict=True))
-    states = tuple(
-        ensured[counter] if state is None or state.leased else state
-        for counter, state in zip(counters, fetched.states, strict=True)
-    )
-    return states, fetched.entry, True
+    # All of them again, and not the entry: a write may have been settled since, with a bump of one counter and without
+    # one of another, and the two moments together would be a vector that never was.
+    return (yield from Ensure(counters, brief, life)), None, True
 
 
 def lookup(
@@ -94,7 +93,9 @@ def lookup(
     owner, fingerprint, counters = question.owner, question.fingerprint, question.counters
     expected = memory.expect(counters)
     expected_key = None if expected is None else keys.entry(owner, fingerprint, expected)
-    states, payload, changed = yield from observe(counters, entry=expected_key)
+    states, payload, changed = yield from observe(
+        counters, entry=expected_key, brief=question.brief, life=question.life
+    )
     if any(state.leased for state in states):
         return Bypass(LEASED)
     vector = tuple(state.generation for state in states)
@@ -103,8 +104,7 @@ def lookup(
         return Bypass(NEWER)
     key = keys.entry(owner, fingerprint, vector)
     if key != expected_key:
-        # A lease that was resolved for the first time here cannot have an entry, but one that another reader
-        # resolved a moment ago can; only an unchanged store makes the second fetch worth its round trip.
+        # After a second step there is most often nothing yet, and a third round trip is not worth the try.
         payload = None if changed else (yield from Fetch((), key)).entry
     name = keys.entry(owner, fingerprint, ())
     known = memory.vector_of(name)

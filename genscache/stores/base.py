@@ -47,9 +47,15 @@ class Ensure(Operation[tuple[CounterState, ...]]):
     Absent: created with a new reading of the clock. A lease whose deadline has passed is dropped and the counter is
     bumped in the same step, never dropped without a bump. A mark without a generation whose last lease has expired
     becomes a new counter. A counter with a live lease is returned as it is.
+
+    A counter that is made or bumped here lives for 60 days, one that is named in ``brief`` for ``life`` milliseconds,
+    but never ends before a lease that it still has. One that is there keeps the time that it has left. A counter that
+    has ended costs misses and nothing else: it comes back with a generation that it never had.
     """
 
     counters: tuple[str, ...]
+    brief: tuple[str, ...] = ()
+    life: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,8 @@ class Capabilities:
         atomic: An operation on several counters is one step.
         locks: ``Acquire`` works between processes.
         max_key_bytes: The longest key in bytes.
+        database: Alias of the database in which the store keeps everything, through Django's own connection;
+            ``None`` for all other stores. Inside a transaction of that database it cannot be used.
     """
 
     name: str
@@ -149,6 +157,7 @@ class Capabilities:
     atomic: bool
     locks: bool
     max_key_bytes: int
+    database: str | None = None
 
 
 class Store(ABC):

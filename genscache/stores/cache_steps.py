@@ -21,7 +21,7 @@ from genscache.stores.base import (
     Release,
     Settle,
 )
-from genscache.stores.limits import CHUNK, COUNTER_TTL, unknown
+from genscache.stores.limits import CHUNK, COUNTER_TTL, lives, unknown
 from genscache.types import NO_GENERATION, CounterState, Fetched, Generation
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class CacheSteps:
         match operation:
             case Fetch(counters=counters, entry=entry):
                 return self._fetch(counters, entry)
-            case Ensure(counters=counters):
-                return self._ensure(counters)
+            case Ensure():
+                return self._ensure(operation)
             case Bump(counters=counters):
                 return self._bump(counters)
             case Lease():
@@ -83,16 +83,18 @@ class CacheSteps:
         )
         return Fetched(states, bytes(value) if isinstance(value, bytes | memoryview) else None)
 
-    def _ensure(self, counters: tuple[str, ...]) -> tuple[CounterState, ...]:
+    def _ensure(self, operation: Ensure) -> tuple[CounterState, ...]:
+        counters = operation.counters
+        life = dict(zip(counters, lives(operation), strict=True))
         found = self._read(counters)
         known = _generations(counters, found)
         missing = [key for key in dict.fromkeys(counters) if key not in known]
         for key in missing:
             if key in found:
                 # Something foreign is in the way of ``add``; a set is as good, as no bump can have written it.
-                self._cache.set(key, self._unique(), _seconds(COUNTER_TTL))
+                self._cache.set(key, self._unique(), _seconds(life[key]))
             else:
-                self._cache.add(key, self._unique(), _seconds(COUNTER_TTL))
+                self._cache.add(key, self._unique(), _seconds(life[key]))
         if missing:
             known |= _generations(missing, self._read(missing))
         # What the cache did not keep (a dummy, a full one) gets a number that no entry will be found under.

@@ -27,7 +27,7 @@ from genscache.stores.base import (
     Release,
     Settle,
 )
-from genscache.stores.limits import CHUNK, COUNTER_TTL, GENERATION_LIMIT, check, unknown
+from genscache.stores.limits import CHUNK, COUNTER_TTL, GENERATION_LIMIT, check, lives, unknown
 from genscache.types import NO_GENERATION, CounterState, Fetched, Generation
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class Commands:
         match operation:
             case Fetch():
                 return _fetch(operation)
-            case Ensure(counters=counters):
-                return self._ensure(counters)
+            case Ensure():
+                return self._ensure(operation)
             case Bump(counters=counters):
                 return self._bump(counters)
             case Lease():
@@ -111,11 +111,10 @@ class Commands:
             case _:
                 raise unknown(operation)
 
-    def _ensure(self, counters: tuple[str, ...]) -> Dialogue[tuple[CounterState, ...]]:
-        calls = [
-            _Call(self.scripts.ensure, (self.clock_key, *part), (COUNTER_TTL,)) for part in _chunks(counters)
-        ]
-        numbers = _numbers((yield from _run(calls)), 2 * len(counters))
+    def _ensure(self, operation: Ensure) -> Dialogue[tuple[CounterState, ...]]:
+        parts = zip(_chunks(operation.counters), _chunks(lives(operation)), strict=True)
+        calls = [_Call(self.scripts.ensure, (self.clock_key, *part), times) for part, times in parts]
+        numbers = _numbers((yield from _run(calls)), 2 * len(operation.counters))
         return tuple(
             CounterState(generation, leased=bool(leased))
             for generation, leased in zip(numbers[::2], numbers[1::2], strict=True)

@@ -71,6 +71,9 @@ def cache_capabilities(alias: str, cache: BaseCache) -> Capabilities:
         atomic=False,
         locks=not unsafe_add,
         max_key_bytes=max(1, min(MAX_KEY_BYTES, MEMCACHED_KEY_BYTES - own)),
+        database=router.db_for_write(cache.cache_model_class)
+        if isinstance(cache, BaseDatabaseCache)
+        else None,
     )
 
 

@@ -18,9 +18,9 @@ from genscache.stores.base import (
 )
 
 COUNTER_TTL: Final = 60 * 24 * 60 * 60 * 1000
-"""How long a counter lives after it was created or last bumped: 60 days, in milliseconds.
+"""How long a counter lives after it was created or last bumped, unless it is brief: 60 days, in milliseconds.
 
-Longer than any entry that depends on it; when it runs out, the entries under it are missed, never revived.
+When it runs out, the entries under it are missed, never revived.
 """
 
 LONGEST_TTL: Final = 10 * 365 * 24 * 60 * 60 * 1000
@@ -52,10 +52,18 @@ def check(operation: object) -> None:
         case Lease(token=token, duration=duration) | Acquire(token=token, duration=duration):
             _check_token(token)
             _check_duration("duration", duration, COUNTER_TTL)
+        case Ensure(brief=brief, life=life) if brief:
+            _check_duration("life", life, COUNTER_TTL)
         case Put(ttl=ttl):
             _check_duration("ttl", ttl, LONGEST_TTL)
         case _:
             pass
+
+
+def lives(ensure: Ensure) -> tuple[int, ...]:
+    """Return how long each of its counters lives if it is made or bumped, in milliseconds."""
+    brief = frozenset(ensure.brief)
+    return tuple(ensure.life if counter in brief else COUNTER_TTL for counter in ensure.counters)
 
 
 def unknown(operation: object) -> TypeError:

@@ -24,7 +24,7 @@ from genscache.stores.base import (
     Settle,
     Store,
 )
-from genscache.stores.limits import COUNTER_TTL, check, unknown
+from genscache.stores.limits import COUNTER_TTL, check, lives, unknown
 from genscache.stores.shelves import Counter, Shelves
 from genscache.types import NO_GENERATION, CounterState, Fetched, Generation
 
@@ -92,7 +92,8 @@ class MemoryStore(Store):
             case Fetch(counters=counters, entry=entry):
                 return self._fetch(counters, entry, now)
             case Ensure(counters=counters):
-                return tuple(self._ensure(key, now) for key in counters)
+                asked = zip(counters, lives(operation), strict=True)
+                return tuple(self._ensure(key, life, now) for key, life in asked)
             case Bump(counters=counters):
                 return tuple(self._bump(key, now) for key in counters)
             case Lease():
@@ -120,17 +121,17 @@ class MemoryStore(Store):
         states = tuple(None if counter is None else counter.state() for counter in found)
         return Fetched(states, None if entry is None else self._shelves.entry(entry, now))
 
-    def _ensure(self, key: str, now: int) -> CounterState:
+    def _ensure(self, key: str, life: int, now: int) -> CounterState:
         counter = self._shelves.counter(key, now)
         if counter is None:
-            counter = Counter(self._reading(now, NO_GENERATION), now + 1000 * COUNTER_TTL)
+            counter = Counter(self._reading(now, NO_GENERATION), now + 1000 * life)
         elif not counter.drop_expired(now):
             return counter.state()
         elif counter.is_mark() and counter.leases:
             counter.expires = counter.last_deadline()
         else:
             # Never dropped without a bump: its writer may have committed and died before it could say so.
-            counter.renew(self._reading(now, counter.generation), now + 1000 * COUNTER_TTL)
+            counter.renew(self._reading(now, counter.generation), now + 1000 * life)
         self._shelves.keep_counter(key, counter)
         return counter.state()
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from genscache.types import NO_GENERATION, CounterState, Generation
 
-OVERHEAD: Final = 256
+OVERHEAD: Final = 384
 """What an item costs beside its own bytes, about, in bytes: objects, the table's slots, the key's header."""
 
 LEASE_BYTES: Final = 160
 """What one lease costs, about, in bytes."""
 
 STEPS: Final = 64
-"""How many counters one operation looks at for room, so that none of them takes long."""
+"""How many things that must stay one operation passes over in search of room, so that none of them takes long."""
 
 
 @dataclass(slots=True)
@@ -25,6 +25,8 @@ class Counter:
     generation: Generation
     expires: int
     leases: dict[str, int] = field(default_factory=dict)
+    charged: int = 0
+    """What was counted for it when it was last kept, in bytes; leases come and go in between."""
 
     def state(self) -> CounterState:
         """Return what readers are told."""
@@ -53,20 +55,48 @@ class Counter:
         """Return what this costs, about, in bytes."""
         return OVERHEAD + len(key) + LEASE_BYTES * len(self.leases)
 
+    def must_stay(self, now: int) -> bool:
+        """Tell whether a live lease would be lost with it: a reader could fill the rows from before a COMMIT."""
+        return self.last_deadline() > now
+
 
 @dataclass(slots=True)
-class _Item:
-    """Bytes or a lock's token, and when they expire (µs)."""
+class _Entry:
+    """Bytes, and when they expire (µs)."""
 
     value: bytes
     expires: int
+    charged: int = 0
 
     def size(self, key: str) -> int:
         return OVERHEAD + len(key) + len(self.value)
 
+    def must_stay(self, now: int) -> bool:  # noqa: ARG002  as the others are asked
+        return False
+
+
+@dataclass(slots=True)
+class _Lock:
+    """The token that holds a lock, and when it ends by itself (µs)."""
+
+    token: str
+    expires: int
+    charged: int = 0
+
+    def size(self, key: str) -> int:
+        return OVERHEAD + len(key) + len(self.token)
+
+    def must_stay(self, now: int) -> bool:
+        return self.expires > now
+
+
+_Thing: TypeAlias = Counter | _Entry | _Lock
+
 
 class Shelves:
-    """Entries, counters and locks within one number of bytes; not safe for threads by itself.
+    """Entries, counters and locks within one number of bytes and one order of use; not safe for threads by itself.
+
+    They share one space of keys, as on a server: whatever is stored under a key replaces what was there.
 
     Args:
         max_bytes: Room for all of them together, in bytes.
@@ -76,113 +106,97 @@ class Shelves:
         """Start empty."""
         self.max_bytes = max_bytes
         self.used = 0
-        self._entries: OrderedDict[str, _Item] = OrderedDict()
-        self._counters: OrderedDict[str, Counter] = OrderedDict()
-        self._sizes: dict[str, int] = {}
-        self._locks: OrderedDict[str, _Item] = OrderedDict()
+        self._things: OrderedDict[str, _Thing] = OrderedDict()
 
     # -- entries
 
     def entry(self, key: str, now: int) -> bytes | None:
-        """Return the bytes under ``key`` unless they have expired."""
-        item = self._entries.get(key)
-        if item is None:
-            return None
-        if item.expires <= now:
-            self.drop_entry(key)
-            return None
-        self._entries.move_to_end(key)
-        return item.value
+        """Return the bytes under ``key`` unless they have expired; that is a use."""
+        entry = self._find(key, now)
+        return entry.value if isinstance(entry, _Entry) else None
 
     def keep_entry(self, key: str, value: bytes, expires: int) -> None:
         """Store bytes under ``key``; what alone would fill the whole store is not kept."""
-        self.drop_entry(key)
-        item = _Item(value, expires)
-        if item.size(key) <= self.max_bytes:
-            self._entries[key] = item
-            self.used += item.size(key)
+        entry = _Entry(value, expires)
+        if entry.size(key) <= self.max_bytes:
+            self._keep(key, entry)
+        else:
+            self._drop(key)
 
     def drop_entry(self, key: str) -> None:
-        """Forget what is under ``key``."""
-        item = self._entries.pop(key, None)
-        if item is not None:
-            self.used -= item.size(key)
+        """Forget the entry under ``key``."""
+        if isinstance(self._things.get(key), _Entry):
+            self._drop(key)
 
     # -- counters
 
     def counter(self, key: str, now: int) -> Counter | None:
-        """Return the counter or mark under ``key`` unless it has expired."""
-        counter = self._counters.get(key)
-        if counter is None:
-            return None
-        if counter.expires <= now:
-            self.drop_counter(key)
-            return None
-        self._counters.move_to_end(key)
-        return counter
+        """Return the counter or mark under ``key`` unless it has expired; that is a use."""
+        counter = self._find(key, now)
+        return counter if isinstance(counter, Counter) else None
 
     def keep_counter(self, key: str, counter: Counter) -> None:
         """Store a counter that is new or has changed."""
-        size = counter.size(key)
-        self.used += size - self._sizes.get(key, 0)
-        self._sizes[key] = size
-        self._counters[key] = counter
-        self._counters.move_to_end(key)
+        self._keep(key, counter)
 
     def drop_counter(self, key: str) -> None:
         """Forget a counter; who asks for it again gets a generation that it never had."""
-        if self._counters.pop(key, None) is not None:
-            self.used -= self._sizes.pop(key)
+        if isinstance(self._things.get(key), Counter):
+            self._drop(key)
 
     # -- locks
 
     def acquire(self, key: str, token: str, expires: int, now: int) -> bool:
         """Take a lock unless another token holds it."""
-        wanted = _Item(token.encode(), expires)
-        held = self._locks.get(key)
-        if held is not None:
-            if held.expires > now and held.value != wanted.value:
-                return False
-            self._drop_lock(key)
-        self._locks[key] = wanted
-        self.used += wanted.size(key)
+        held = self._find(key, now)
+        if isinstance(held, _Lock) and held.token != token:
+            return False
+        self._keep(key, _Lock(token, expires))
         return True
 
     def release(self, key: str, token: str, now: int) -> None:
         """Give a lock back if ``token`` still holds it."""
-        held = self._locks.get(key)
-        if held is not None and (held.value == token.encode() or held.expires <= now):
-            self._drop_lock(key)
-
-    def _drop_lock(self, key: str) -> None:
-        self.used -= self._locks.pop(key).size(key)
+        held = self._find(key, now)
+        if isinstance(held, _Lock) and held.token == token:
+            self._drop(key)
 
     # -- room
 
     def shrink(self, now: int) -> None:
-        """Make room: entries first, then counters and locks that nobody holds.
+        """Make room: what was used least recently goes first, be it an entry or a counter.
 
-        A counter under a live lease stays, even over the limit for as long as the lease lasts: the lease would be lost
-        with it, and a reader could fill the rows from before the writer's COMMIT.
+        A call leaves an entry and a counter, so if either kind went before the other, calls that are made once would
+        sooner or later push out every entry that is in use. A counter under a live lease and a lock that is held stay,
+        even over the limit for as long as that lasts.
         """
-        while self.used > self.max_bytes and self._entries:
-            self.drop_entry(next(iter(self._entries)))
-        for _ in range(min(STEPS, len(self._counters))):
-            if self.used <= self.max_bytes:
-                return
-            key, counter = next(iter(self._counters.items()))
-            if counter.last_deadline() > now:
-                self._counters.move_to_end(key)
+        passed = 0
+        while self.used > self.max_bytes and passed < min(STEPS, len(self._things)):
+            key, thing = next(iter(self._things.items()))
+            if thing.must_stay(now):
+                self._things.move_to_end(key)
+                passed += 1
             else:
-                self.drop_counter(key)
-        self._shrink_locks(now)
+                self._drop(key)
 
-    def _shrink_locks(self, now: int) -> None:
-        for _ in range(min(STEPS, len(self._locks))):
-            if self.used <= self.max_bytes:
-                return
-            key, lock = next(iter(self._locks.items()))
-            if lock.expires > now:
-                self._locks.move_to_end(key)
-            else:
-                self._drop_lock(key)
+    # -- inside
+
+    def _drop(self, key: str) -> None:
+        thing = self._things.pop(key, None)
+        if thing is not None:
+            self.used -= thing.charged
+
+    def _find(self, key: str, now: int) -> _Thing | None:
+        thing = self._things.get(key)
+        if thing is None:
+            return None
+        if thing.expires <= now:
+            self._drop(key)
+            return None
+        self._things.move_to_end(key)
+        return thing
+
+    def _keep(self, key: str, thing: _Thing) -> None:
+        self._drop(key)
+        thing.charged = thing.size(key)
+        self._things[key] = thing
+        self.used += thing.charged

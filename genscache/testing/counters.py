@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genscache.stores.base import Bump, Ensure, Fetch, Operation, Put, ReadClock, Store
-from genscache.testing.ground import Ground
+from genscache.testing.ground import LONG, Ground
 from genscache.types import NO_GENERATION, CounterState, Fetched
 
 MANY = 1201
@@ -61,6 +61,52 @@ class CounterContract(Ground):
         (counter,) = self.names(1)
         first, second = store.execute(Ensure((counter, counter)))
         assert first == second == self.state(store, counter)
+
+    def test_a_brief_counter_is_a_counter(self, store: Store) -> None:
+        brief, lasting, elsewhere = self.names(3)
+        made = store.execute(Ensure((lasting, brief), (brief, elsewhere), LONG))
+        assert all(state.generation > NO_GENERATION and not state.leased for state in made)
+        assert store.execute(Fetch((lasting, brief, elsewhere))).states == (*made, None)
+        assert store.execute(Ensure((brief, lasting), (brief, lasting), LONG)) == made[::-1]
+        (after,) = store.execute(Bump((brief,)))
+        assert after not in {state.generation for state in made}
+        assert self.state(store, brief) == CounterState(after, leased=False)
+
+    def test_a_brief_counter_ends_and_comes_back_with_a_generation_that_it_never_had(
+        self, store: Store
+    ) -> None:
+        self.needs_time()
+        brief, lasting = self.names(2)
+        made, other = store.execute(Ensure((brief, lasting), (brief,), self.life))
+        self.let_pass(store, self.life + 2)
+        assert store.execute(Fetch((brief, lasting))).states == (None, other)
+        assert self.generation(store, brief) != made.generation
+
+    def test_ensure_leaves_the_time_that_a_counter_has(self, store: Store) -> None:
+        self.needs_time()
+        (counter,) = self.names(1)
+        made = store.execute(Ensure((counter,)))
+        assert store.execute(Ensure((counter,), (counter,), self.life)) == made
+        self.let_pass(store, self.life + 2)
+        assert store.execute(Fetch((counter,))).states == made
+
+    def test_many_brief_counters_in_one_operation(self, store: Store) -> None:
+        self.needs_time()
+        counters = self.names(MANY)
+        made = store.execute(Ensure(counters, counters[1::2], self.life))
+        self.let_pass(store, self.life + 2)
+        found = store.execute(Fetch(counters)).states
+        assert found[::2] == made[::2]
+        assert set(found[1::2]) == {None}
+
+    def test_a_life_of_counters_out_of_bounds_is_refused(self, store: Store) -> None:
+        import pytest  # noqa: PLC0415  the package does without it
+
+        (counter,) = self.names(1)
+        for life in (-1, 0, 60 * 24 * 60 * 60 * 1000 + 1):
+            with pytest.raises(ValueError, match="life must be a number of milliseconds from 1 to"):
+                store.execute(Ensure((counter,), (counter,), life))
+        assert self.state(store, counter) is None
 
     def test_ensure_and_bump_of_nothing(self, store: Store) -> None:
         assert store.execute(Ensure(())) == ()

@@ -10,9 +10,6 @@ from genscache.types import Fetched
 class EntryContract(Ground):
     """Bytes go in and come out as they were, until their time is over."""
 
-    life = 1
-    """The shortest life of an entry that the store can keep apart from none, in milliseconds."""
-
     def entry(self, store: Store, key: str) -> bytes | None:
         """Return what is stored under a key."""
         return store.execute(Fetch((), key)).entry

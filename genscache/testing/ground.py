@@ -25,10 +25,12 @@ class Ground:
     Attributes:
         threads: The store may be used from several threads at once.
         passes_time: ``let_pass`` works.
+        life: The shortest life of an entry or a counter that the store can keep apart from none, in milliseconds.
     """
 
     threads = True
     passes_time = True
+    life = 1
 
     def let_pass(self, store: Store, milliseconds: int) -> None:
         """Return when the store's own clock has moved on; override it where the clock can be set.

@@ -86,6 +86,31 @@ class LeaseContract(Ground):
         store.execute(Settle("live", bump=(), release=(counter,)))
         assert self.state(store, counter) == CounterState(after.generation, leased=False)
 
+    def test_a_brief_counter_does_not_end_under_a_lease(self, store: Store) -> None:
+        self.needs(store, "leases")
+        self.needs_time()
+        (known,) = self.names(1)
+        store.execute(Ensure((known,), (known,), LONG))
+        store.execute(Lease((known,), "dead", SHORT))
+        store.execute(Lease((known,), "live", LONG))
+        self.let_pass(store, EXPIRED)
+        (after,) = store.execute(Ensure((known,), (known,), SHORT))
+        assert after.leased
+        self.let_pass(store, EXPIRED)
+        assert self.state(store, known) == after
+
+    def test_a_brief_counter_whose_lease_expired_gets_its_life(self, store: Store) -> None:
+        self.needs(store, "leases")
+        self.needs_time()
+        (counter,) = self.names(1)
+        before = self.generation(store, counter)
+        store.execute(Lease((counter,), "dead", SHORT))
+        self.let_pass(store, EXPIRED)
+        (after,) = store.execute(Ensure((counter,), (counter,), SHORT))
+        assert after.generation > before
+        self.let_pass(store, EXPIRED)
+        assert self.state(store, counter) is None
+
     def test_bump_keeps_leases(self, store: Store) -> None:
         self.needs(store, "leases")
         (counter,) = self.names(1)

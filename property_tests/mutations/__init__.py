@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Edit:
-    """One change of one file of the package.
+    """One change of the package, wherever the text is now.
 
     Attributes:
-        file: The path below ``genscache/``.
-        old: The text to replace, which is there exactly once.
+        old: The text to replace, which is exactly once in the whole package.
         new: What replaces it.
     """
 
-    file: str
     old: str
     new: str
 
@@ -35,11 +33,6 @@ class Mutation:
     edits: tuple[Edit, ...]
     caught_by: str
     quick: bool = False
-
-    @property
-    def files(self) -> str:
-        """The files that are changed, for the table."""
-        return ", ".join(dict.fromkeys(edit.file for edit in self.edits))
 
 
 INTERLEAVINGS = "property_tests/test_interleavings.py"

@@ -9,7 +9,6 @@ MUTATIONS = (
         "the vector is read again when the result is stored",
         (
             Edit(
-                "filling.py",
                 "        key, superseded = self._place(recording)\n",
                 "        key, superseded = self._place(recording)\n"
                 "        used = tuple(sorted(recording.used))\n"
@@ -19,7 +18,6 @@ MUTATIONS = (
                 "        key = engine.keys.entry(question.owner, question.fingerprint, vector)\n",
             ),
             Edit(
-                "filling.py",
                 "from genscache.protocol.read import Miss, fill\n",
                 "from genscache.protocol.read import Miss, fill, observe\n",
             ),
@@ -31,7 +29,6 @@ MUTATIONS = (
         "the generations of a discovered table are read after the query",
         (
             Edit(
-                "filling.py",
                 "        key, superseded = self._place(recording)\n",
                 "        late = tuple(sorted(recording.used.keys() - self.vector.keys()))\n"
                 "        states = (yield from observe(engine.counters(late)))[0] if late else ()\n"
@@ -39,7 +36,6 @@ MUTATIONS = (
                 "        key, superseded = self._place(recording)\n",
             ),
             Edit(
-                "filling.py",
                 "from genscache.protocol.read import Miss, fill\n",
                 "from genscache.protocol.read import Miss, fill, observe\n",
             ),
@@ -50,24 +46,22 @@ MUTATIONS = (
         "waiters share a fill by fingerprint, whatever its vector",
         (
             Edit(
-                "answers.py",
                 "self._flights.join(filler.miss.key, ",
                 'self._flights.join(filler.miss.key.partition(":g=")[0], ',
             ),
-            Edit("answers.py", "if shared is not None and shared[0] != filler.miss.key:", "if False:"),
+            Edit("if shared is not None and shared[0] != filler.miss.key:", "if False:"),
         ),
         f"{INTERLEAVINGS}::test_a_waiter_that_began_after_the_write_is_not_given_what_was_computed_before_it",
     ),
     Mutation(
         "a waiter is given a result whose dependencies it has not asked for",
-        (Edit("answers.py", "if shared is not None and shared[0] != filler.miss.key:", "if False:"),),
+        (Edit("if shared is not None and shared[0] != filler.miss.key:", "if False:"),),
         f"{INTERLEAVINGS}::test_a_waiter_asks_for_what_its_leader_has_found",
     ),
     Mutation(
         "a fill drops an entry that is younger than its own",
         (
             Edit(
-                "protocol/read.py",
                 "    if any(old > new for old, new in zip(known, vector, strict=True)):\n        return None\n",
                 "",
             ),
@@ -78,7 +72,6 @@ MUTATIONS = (
         "readers serve and fill while a lease is on",
         (
             Edit(
-                "protocol/read.py",
                 "    if any(state.leased for state in states):\n        return Bypass(LEASED)\n",
                 "",
             ),
@@ -89,7 +82,6 @@ MUTATIONS = (
         "a snapshot uses generations that are younger than itself",
         (
             Edit(
-                "protocol/read.py",
                 "    if not_after is not None and any(generation > not_after for generation in vector):\n"
                 "        return Bypass(NEWER)\n",
                 "",
@@ -100,29 +92,26 @@ MUTATIONS = (
     ),
     Mutation(
         "the clock of a snapshot is taken after its first statement",
-        (Edit("isolation.py", "    if state.begun:\n        return\n", "    if False:\n        return\n"),),
+        (Edit("    if state.begun:\n        return\n", "    if False:\n        return\n"),),
         f"{INTERLEAVINGS}::test_a_snapshot_reads_itself_and_fills_nothing_younger",
     ),
     Mutation(
         "an unfinished SELECT on SQLite is not noticed",
-        (Edit("orm/cursors.py", "        self.unfinished = self.description is not None\n", ""),),
+        (Edit("        self.unfinished = self.description is not None\n", ""),),
         f"{INTERLEAVINGS}::test_an_unfinished_select_pins_a_snapshot_in_autocommit",
     ),
     Mutation(
         "a transaction that has written fills",
         (
             Edit(
-                "guards.py",
                 "    if state.wrote:\n        return Decision(Mode.READ_ONLY",
                 "    if False:\n        return Decision(Mode.READ_ONLY",
             ),
             Edit(
-                "guards.py",
                 "for _, state in open_transactions() if state.wrote)",
                 "for _, state in open_transactions() if False)",
             ),
             Edit(
-                "orm/reading.py",
                 "    if state.wrote and in_transaction(connection, state):\n",
                 "    if False:\n",
             ),
@@ -131,7 +120,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a transaction is served what it has changed itself",
-        (Edit("guards.py", "    if state.touches(namespaces):\n        return OWN_WRITES\n", ""),),
+        (Edit("    if state.touches(namespaces):\n        return OWN_WRITES\n", ""),),
         f"{INTERLEAVINGS}::test_own_writes_are_read_and_not_shared",
         quick=True,
     ),
@@ -139,7 +128,6 @@ MUTATIONS = (
         "a nested cached function's dependencies are forgotten",
         (
             Edit(
-                "recording.py",
                 "            outer.absorb(recording.used, flaw=recording.flaw)\n",
                 "            pass\n",
             ),
@@ -148,7 +136,7 @@ MUTATIONS = (
     ),
     Mutation(
         "reads trust the store while bumps are owed to it",
-        (Edit("guards.py", "    if engine.unsettled:\n        return OWED\n", ""),),
+        (Edit("    if engine.unsettled:\n        return OWED\n", ""),),
         f"{INTERLEAVINGS}::test_a_process_that_owes_a_bump_trusts_nothing",
     ),
 )

@@ -9,9 +9,8 @@ MUTATIONS = (
         "a counter that is missing starts at 1",
         (
             Edit(
-                "stores/memory.py",
-                "Counter(self._reading(now, NO_GENERATION), now + 1000 * COUNTER_TTL)",
-                "Counter(1, now + 1000 * COUNTER_TTL)",
+                "Counter(self._reading(now, NO_GENERATION), now + 1000 * life)",
+                "Counter(1, now + 1000 * life)",
             ),
         ),
         f"{INTERLEAVINGS}::test_a_counter_that_was_evicted_never_comes_back_as_it_was",
@@ -21,9 +20,8 @@ MUTATIONS = (
         "a counter that is missing gets the clock's last reading again",
         (
             Edit(
-                "stores/memory.py",
-                "Counter(self._reading(now, NO_GENERATION), now + 1000 * COUNTER_TTL)",
-                "Counter(self._clock or self._reading(now, NO_GENERATION), now + 1000 * COUNTER_TTL)",
+                "Counter(self._reading(now, NO_GENERATION), now + 1000 * life)",
+                "Counter(self._clock or self._reading(now, NO_GENERATION), now + 1000 * life)",
             ),
         ),
         f"{INTERLEAVINGS}::test_a_counter_that_was_evicted_never_comes_back_as_it_was",
@@ -32,8 +30,7 @@ MUTATIONS = (
         "a lease that has run out is dropped without a bump",
         (
             Edit(
-                "stores/memory.py",
-                "            counter.renew(self._reading(now, counter.generation), now + 1000 * COUNTER_TTL)\n"
+                "            counter.renew(self._reading(now, counter.generation), now + 1000 * life)\n"
                 "        self._shelves",
                 "            pass\n        self._shelves",
             ),
@@ -44,7 +41,6 @@ MUTATIONS = (
         "one lease a counter instead of a set of tokens",
         (
             Edit(
-                "stores/memory.py",
                 "counter.leases[operation.token] = max(deadline, counter.leases.get(operation.token, 0))",
                 "counter.leases = {operation.token: deadline}",
             ),
@@ -55,7 +51,6 @@ MUTATIONS = (
         "a lease on a counter that does not exist leaves no mark",
         (
             Edit(
-                "stores/memory.py",
                 "            counter = self._shelves.counter(key, now) or Counter(NO_GENERATION, now)\n",
                 "            counter = self._shelves.counter(key, now)\n"
                 "            if counter is None:\n"
@@ -68,7 +63,6 @@ MUTATIONS = (
         "a bump ends all leases",
         (
             Edit(
-                "stores/shelves.py",
                 "        self.generation = generation\n",
                 "        self.generation = generation\n        self.leases = {}\n",
             ),

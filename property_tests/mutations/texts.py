@@ -9,7 +9,6 @@ MUTATIONS = (
         "1 and True are the same argument",
         (
             Edit(
-                "scalars.py",
                 'bool: lambda value: b"T" if value else b"F",',
                 'bool: lambda value: b"i%x;" % int(value),',
             ),
@@ -20,7 +19,6 @@ MUTATIONS = (
         "no signature is compared",
         (
             Edit(
-                "codec.py",
                 "        if not any(hmac.compare_digest(",
                 "        if False and not any(hmac.compare_digest(",
             ),
@@ -32,7 +30,6 @@ MUTATIONS = (
         "a comment hides a write",
         (
             Edit(
-                "orm/lexer.py",
                 r"""newlines=re.compile(r"[\r\n]|\Z" if cr else r"\n|\Z")""",
                 r"""newlines=re.compile(r"\Z")""",
             ),

@@ -9,13 +9,11 @@ MUTATIONS = (
         "the bump comes before COMMIT and not after it",
         (
             Edit(
-                "orm/connection.py",
                 "    try:\n        yield\n    except BaseException as error:\n        if definite",
                 "    ticket.settle(pending)\n"
                 "    try:\n        yield\n    except BaseException as error:\n        if definite",
             ),
             Edit(
-                "orm/connection.py",
                 "    _reset(connection)\n    ticket.settle(pending)\n",
                 "    _reset(connection)\n",
             ),
@@ -27,7 +25,6 @@ MUTATIONS = (
         "the lease is settled before COMMIT, and a bump follows",
         (
             Edit(
-                "orm/connection.py",
                 "    try:\n        yield\n    except BaseException as error:\n        if definite",
                 "    ticket.release()\n"
                 "    try:\n        yield\n    except BaseException as error:\n        if definite",
@@ -39,7 +36,6 @@ MUTATIONS = (
         "no lease before COMMIT",
         (
             Edit(
-                "writes.py",
                 "        if not leases(engine):\n            return\n        coarse",
                 "        if True:\n            return\n        coarse",
             ),
@@ -50,7 +46,6 @@ MUTATIONS = (
         "the lease is released when the answer of COMMIT is lost",
         (
             Edit(
-                "orm/connection.py",
                 "            ticket.abandon(pending, error)\n",
                 "            ticket.release()\n",
             ),
@@ -59,14 +54,13 @@ MUTATIONS = (
     ),
     Mutation(
         "the end of a batch ends the lease of a COMMIT that may still come",
-        (Edit("writes.py", "self._batch.abandon(namespaces)", "self._batch.add(namespaces)"),),
+        (Edit("self._batch.abandon(namespaces)", "self._batch.add(namespaces)"),),
         f"{INTERLEAVINGS}::test_the_end_of_a_batch_does_not_end_the_lease_of_a_commit_that_may_still_come",
     ),
     Mutation(
         "a lease of a batch counts from its answer",
         (
             Edit(
-                "writes.py",
                 "self._batch.leased(counters, since=asked)",
                 "self._batch.leased(counters, since=time.monotonic())",
             ),
@@ -75,14 +69,13 @@ MUTATIONS = (
     ),
     Mutation(
         "what was pending is dropped when a savepoint is released",
-        (Edit("transactions.py", "                outer.update(frame)\n", "                pass\n"),),
+        (Edit("                outer.update(frame)\n", "                pass\n"),),
         f"{INTERLEAVINGS}::test_what_a_released_savepoint_wrote_is_bumped_at_commit",
     ),
     Mutation(
         "a batch that ends with an error is not sent out",
         (
             Edit(
-                "invalidation.py",
                 "        if batch is not None and steps is not None:\n            failed = deliver(",
                 "        if batch is not None and steps is not None and error is None:\n"
                 "            failed = deliver(",
@@ -94,7 +87,6 @@ MUTATIONS = (
         "a bump whose answer is lost is not sent again",
         (
             Edit(
-                "protocol/write.py",
                 "    except StoreUnavailable:\n        yield operation",
                 "    except StoreUnavailable:\n        return",
             ),
@@ -105,7 +97,6 @@ MUTATIONS = (
         "invalidate_obj forgets the lists",
         (
             Edit(
-                "namespaces.py",
                 "            namespaces.add(table_namespace(Kind.ROWS, alias, table))\n",
                 "            pass\n",
             ),

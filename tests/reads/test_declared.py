@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,9 @@ from genscache import cached, invalidate, invalidate_model, invalidate_obj, obj,
 from genscache.engine import Engine
 from genscache.exceptions import InvalidNamespace
 from tests.reads.conftest import Make, counted
-from tests.site.news.models import Article, Author, Column, Country, PopularArticle, Section, Topic
+from tests.site.news.models import Article, Asset, Author, Column, PopularArticle, Section, Topic
+
+ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
 
 
 def one() -> int:
@@ -65,18 +68,18 @@ def test_every_one_of_several_counts(every_store: Engine, make: Make) -> None:
 
 
 def test_an_object_is_not_its_neighbour(every_store: Engine, make: Make) -> None:
-    function = make(one, obj("news.Country", "de"))
+    function = make(one, obj("news.Asset", ONE))
     function()
 
-    invalidate_obj(obj(Country, "fr"))
+    invalidate_obj(obj(Asset, str(TWO)))
     function()
     assert function.count == 1
 
-    invalidate_obj(obj(Country, "de"))
+    invalidate_obj(obj(Asset, str(ONE)))
     function()
     assert function.count == 2
 
-    invalidate_model(Country)
+    invalidate_model(Asset)
     function()
     assert function.count == 3
 

@@ -12,6 +12,7 @@ from genscache.stores.base import Acquire, Bump, Ensure, Fetch, Lease, Put, Read
 from genscache.stores.limits import COUNTER_TTL
 from genscache.stores.memory import AsyncMemoryStore, MemoryStore
 from genscache.testing import BlockingStore, StoreContract
+from genscache.types import NO_GENERATION, CounterState, Fetched
 
 START = 1_700_000_000_000_000
 
@@ -120,12 +121,78 @@ def test_the_least_recently_used_entry_goes_first(clock: Clock) -> None:
     assert [store.execute(Fetch((), key)).entry is not None for key in "abcd"] == [True, False, True, True]
 
 
-def test_entries_go_before_counters(clock: Clock) -> None:
+def test_entries_and_counters_go_in_one_order_of_use(clock: Clock) -> None:
     store = MemoryStore(now=clock, max_bytes=4_000)
-    (before,) = store.execute(Ensure(("counter",)))
+    fetched, ensured, idle = store.execute(Ensure(("fetched", "ensured", "idle")))
+    store.execute(Put((("used", b"x"), ("unused", b"x")), 60_000))
     for number in range(50):
         store.execute(Put(((f"e{number}", bytes(900)),), 60_000))
-    assert store.execute(Ensure(("counter",))) == (before,)
+        assert store.execute(Fetch(("fetched",), "used")) == Fetched((fetched,), b"x")
+        assert store.execute(Ensure(("ensured",))) == (ensured,)
+    assert store.execute(Fetch(("idle",), "unused")) == Fetched((None,), None)
+    assert store.execute(Ensure(("idle",)))[0].generation > idle.generation
+
+
+def test_calls_that_are_made_once_do_not_push_out_what_is_in_use(clock: Clock) -> None:
+    store = MemoryStore(now=clock, max_bytes=100_000)
+    store.execute(Lease(("leased",), "w1", 600_000))
+    site, hot = store.execute(Ensure(("site", "f:call=hot")))
+    store.execute(Put((("hot", b"result"),), 600_000))
+    for number in range(20_000):
+        store.execute(Ensure(("site", f"f:call={number}")))
+        store.execute(Put(((f"e{number}", b"result"),), 600_000))
+        if number % 50 == 0:
+            found = store.execute(Fetch(("site", "f:call=hot"), "hot"))
+            assert found == Fetched((site, hot), b"result"), number
+        assert store._shelves.used <= 100_000
+    assert store.execute(Fetch(("f:call=0",), "e0")) == Fetched((None,), None)
+    assert store.execute(Fetch(("leased",))).states == (CounterState(NO_GENERATION, leased=True),)
+
+
+def test_a_new_entry_drops_as_many_old_things_as_it_needs(clock: Clock) -> None:
+    store = MemoryStore(now=clock, max_bytes=200_000)
+    store.execute(Ensure(tuple(f"c{number}" for number in range(600))))
+    store.execute(Put((("large", bytes(190_000)),), 60_000))
+    assert store._shelves.used <= 200_000
+    assert len(store.execute(Fetch((), "large")).entry or b"") == 190_000
+
+
+def test_things_that_must_stay_do_not_stop_the_search_for_room(clock: Clock) -> None:
+    store = MemoryStore(now=clock, max_bytes=200_000)
+    leased = tuple(f"l{number}" for number in range(300))
+    store.execute(Lease(leased, "w1", 600_000))
+    for number in range(1_000):
+        store.execute(Ensure((f"c{number}",)))
+    assert store._shelves.used <= 200_000
+    assert None not in store.execute(Fetch(leased)).states
+
+
+def test_what_is_stored_under_a_key_replaces_what_was_there(clock: Clock) -> None:
+    store = MemoryStore(now=clock)
+    (first,) = store.execute(Ensure(("key",)))
+    store.execute(Put((("key", b"value"),), 60_000))
+    assert store.execute(Fetch(("key",), "key")) == Fetched((None,), b"value")
+    (second,) = store.execute(Ensure(("key",)))
+    assert second.generation > first.generation
+    assert store.execute(Fetch(("key",), "key")) == Fetched((second,), None)
+    store.execute(Put((), 1, unlink=("key",)))
+    assert store._shelves.used == 0
+
+
+def test_a_brief_counter_lives_as_long_as_it_was_told(memory: MemoryStore, clock: Clock) -> None:
+    brief, lasting = memory.execute(Ensure(("brief", "lasting"), ("brief",), 62_000))
+    clock.now += 1000 * 61_999
+    assert memory.execute(Ensure(("brief", "lasting"), ("brief",), 62_000)) == (brief, lasting)
+    clock.now += 1000
+    assert memory.execute(Fetch(("brief", "lasting"))).states == (None, lasting)
+    assert memory.execute(Ensure(("brief",), ("brief",), 62_000))[0].generation > brief.generation
+
+
+def test_a_bump_gives_a_brief_counter_a_full_life(memory: MemoryStore, clock: Clock) -> None:
+    memory.execute(Ensure(("a",), ("a",), 1_000))
+    (after,) = memory.execute(Bump(("a",)))
+    clock.now += 1000 * (COUNTER_TTL - 1)
+    assert memory.execute(Fetch(("a",))).states == (CounterState(after, leased=False),)
 
 
 def test_an_evicted_counter_gets_a_new_generation(clock: Clock) -> None:

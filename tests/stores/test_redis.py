@@ -124,6 +124,33 @@ def test_a_counter_lives_sixty_days_from_its_last_bump(store: RedisStore, raw: R
     assert life(raw, key) > LONG
 
 
+def test_a_brief_counter_lives_as_long_as_it_was_told(store: RedisStore, raw: Redis, key: str) -> None:
+    other = key + "2"
+    store.execute(Ensure((other, key), (key,), LONG))
+    assert LONG - 60_000 < life(raw, key) <= LONG
+    assert life(raw, other) > COUNTER_TTL - 60_000
+    for brief in ((), (key, other)):
+        store.execute(Ensure((key, other), brief, 2 * LONG))
+        assert life(raw, key) <= LONG, "one that is there keeps its time"
+        assert life(raw, other) > COUNTER_TTL - 60_000
+    store.execute(Bump((key,)))
+    assert life(raw, key) > COUNTER_TTL - 60_000
+
+
+def test_a_brief_counter_that_outlives_a_dead_lease_ends_with_its_last_live_one(
+    store: RedisStore, raw: Redis, key: str
+) -> None:
+    store.execute(Ensure((key,)))
+    (before,) = store.execute(Ensure((key,)))
+    dead = text(raw, key) + " dead@1"
+    for value, brief_life, expected in ((dead, 60_000, 60_000), (f"{dead} live@{{}}", 60_000, LONG)):
+        seconds, _ = raw.time()
+        raw.set(key, value.format((int(seconds) * 1000 + LONG) * 1000))
+        (after,) = store.execute(Ensure((key,), (key,), brief_life))
+        assert after.generation > before.generation
+        assert expected - 30_000 < life(raw, key) <= expected
+
+
 def test_a_counter_does_not_end_under_a_lease(store: RedisStore, raw: Redis, key: str) -> None:
     store.execute(Ensure((key,)))
     raw.pexpire(key, 30_000)

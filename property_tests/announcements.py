@@ -23,14 +23,16 @@ def tell(world: World, session: Session, kind: str, name: str, pk: int) -> None:
         pk: Of the object that is meant.
     """
     reader, alias = READERS[name], world.database.alias
+    # What a function reads through another cached function is that one's: invalidating the outer call leaves it alone.
+    own = tuple(row for row in (*ROWS, OUTSIDE) if not (name == "composite" and row in SECTIONS))
     task, rows = {
         "model": (lambda: invalidate_model(Section), SECTIONS),
         "object": (lambda: invalidate_obj(obj(Section, pk)), (("section", pk),)),
         "all": (invalidate_all, (*ROWS, OUTSIDE)),
         "name": (lambda: invalidate("outside"), (OUTSIDE,)),
         "tables": (lambda: invalidate_tables("news_section", "NEWS_AUTHOR"), ROWS),
-        "call": (lambda: reader.invalidate(alias), (*ROWS, OUTSIDE)),
-        "function": (reader.invalidate_all, (*ROWS, OUTSIDE)),
+        "call": (lambda: reader.invalidate(alias), own),
+        "function": (reader.invalidate_all, own),
     }[kind]
     places = world.history.now(rows)
 

@@ -29,7 +29,7 @@ def _scene(function: Callable[..., None], **particulars: st.SearchStrategy[Any])
 OVERTAKING = _scene(
     scenes.overtake,
     name=names,
-    how=st.sampled_from(["told", "forgotten", "fresh"]),
+    how=st.sampled_from(["told", "forgotten", "warm"]),
     where=st.sampled_from(["queried", Fetch, "query", Put, "a flight"]),
     kinds=st.lists(kinds, min_size=1, max_size=2),
     pk=pks,

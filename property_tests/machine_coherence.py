@@ -228,7 +228,7 @@ class Coherence(RuleBasedStateMachine):
         warm=st.lists(names, max_size=3, unique=True),
         overtaking=OVERTAKING,
         watching=WATCHING,
-        others=st.lists(OTHERS, min_size=1, max_size=2),
+        others=st.lists(OTHERS, max_size=1),
     )
     def open(self, *, warm: list[str], overtaking: Scene, watching: Scene, others: list[Scene]) -> None:
         for name in warm:
@@ -262,7 +262,7 @@ def explore(
             Here,
             settings=settings(
                 max_examples=profile.max_examples // share,
-                stateful_step_count=profile.stateful_step_count // 3,
+                stateful_step_count=profile.stateful_step_count // 8,
             ),
         )
     finally:

@@ -329,7 +329,12 @@ def run(valkey_url: str, redis_url: str, *, search: settings | None = None) -> N
         lambda place: Server(valkey_url, place, sync_store),
         lambda place: Server(redis_url, place, async_store),
     ]
-    run_state_machine_as_test(lambda: StoreMachine(kinds), settings=search)
+
+    class Here(StoreMachine):
+        def __init__(self) -> None:
+            super().__init__(kinds)
+
+    run_state_machine_as_test(Here, settings=search)
 
 
 def native(url: str) -> str:

@@ -26,7 +26,7 @@ def make_cold(world: World, how: str, number: int, name: str) -> None:
 
     Args:
         world: The world.
-        how: "told": by an invalidation; "forgotten": the process and the store know nothing; "fresh": not at all.
+        how: "told": by an invalidation; "forgotten": the process and the store know nothing; "warm": not at all.
         number: Of the actor.
         name: Of the reader.
     """
@@ -57,7 +57,7 @@ def overtake(
         world: The world.
         cast: The reader, whoever asks for the same, and the writer.
         name: Of what is read.
-        how: As in ``make_cold``; "fresh" replaces the entry.
+        how: As in ``make_cold``.
         where: The reader stops.
         kinds: Of the writes.
         pk: What they write.
@@ -65,7 +65,7 @@ def overtake(
     """
     come_to_rest(world)
     make_cold(world, how, cast[0], name)
-    deeds.read(world, world.sessions[cast[0]], name, fresh=how == "fresh")
+    deeds.read(world, world.sessions[cast[0]], name)
     comes_to(world, world.sessions[cast[0]], where)
     for kind in kinds:
         do(world, deeds.write, cast[2], kind, pk)

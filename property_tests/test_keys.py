@@ -128,6 +128,7 @@ def test_values_have_the_same_bytes_exactly_when_they_are_the_same(one: object, 
 
 
 @given(st.lists(VALUES, max_size=5), st.lists(VALUES, max_size=5))
+@example(["a", "sb"], ["as", "b"])
 def test_one_value_does_not_run_into_the_next(ones: list[object], others: list[object]) -> None:
     if b"".join(map(encode, ones)) == b"".join(map(encode, others)):
         assert list(map(shape, ones)) == list(map(shape, others))

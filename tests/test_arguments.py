@@ -525,3 +525,8 @@ def test_a_mutable_default_counts_as_it_is_now() -> None:
 def test_missing_trailing_arguments_take_their_defaults_on_the_short_way() -> None:
     signature = CallSignature(plain)
     assert signature.encode((), {}) == signature.encode((10, "name"), {}) != signature.encode((11,), {})
+
+
+def test_the_end_of_one_string_is_not_the_beginning_of_the_next() -> None:
+    assert encode(("a", "sb")) != encode(("as", "b"))
+    assert encode({"a": "sb"}) != encode({"as": "b"})

@@ -16,6 +16,11 @@ MUTATIONS = (
         "tests/test_arguments.py",
     ),
     Mutation(
+        "a string does not say how long it is",
+        (Edit('return b"s%d:%b" % (len(body), body)', 'return b"s%b" % body'),),
+        "tests/test_arguments.py::test_the_end_of_one_string_is_not_the_beginning_of_the_next",
+    ),
+    Mutation(
         "no signature is compared",
         (
             Edit(

@@ -75,6 +75,10 @@ MUTATIONS = (
                 "    if any(state.leased for state in states):\n        return Bypass(LEASED)\n",
                 "",
             ),
+            Edit(
+                "    if all(state is not None and not state.leased for state in fetched.states):\n",
+                "    if all(state is not None for state in fetched.states):\n",
+            ),
         ),
         f"{INTERLEAVINGS}::test_readers_at_every_step_of_a_commit",
     ),

@@ -49,6 +49,19 @@ def changed(connection: BaseDatabaseWrapper, state: Transaction, text: str) -> N
     state.snapshot = state.snapshot or state.begun
 
 
+def ran(connection: BaseDatabaseWrapper, state: Transaction, *, plain_read: bool) -> None:
+    """Note that a statement that touches tables has run in a transaction: most of them make the snapshot begin.
+
+    InnoDB's begins with the first read that takes no locks; a write or SELECT ... FOR UPDATE leaves it to come.
+
+    Args:
+        connection: Where it ran.
+        state: The state of the connection.
+        plain_read: It took rows from tables and no locks.
+    """
+    state.fixed = state.fixed or plain_read or connection.vendor != "mysql"
+
+
 def fixed(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction) -> bool:
     """Make sure that the database's snapshot, if there is one, has begun before the cache is used.
 

@@ -18,7 +18,7 @@ from genscache.engine import Engine
 from genscache.orm.control import Control
 from genscache.orm.reading import before_read
 from genscache.orm.rows import EVERYTHING, Params, effect
-from genscache.orm.sql import SqlMemo
+from genscache.orm.sql import SqlMemo, StatementKind
 from genscache.orm.writing import Write
 from genscache.transactions import (
     in_transaction,
@@ -70,15 +70,20 @@ class Watcher:
             return control(lambda: execute(sql, params, many, context))
         if not state.begun and in_transaction(connection, state):
             isolation.begin(engine, connection, state)
-        state.fixed = state.fixed or bool(statement.reads or statement.writes)
         before_read(engine, connection, state, statement)
         written = effect(engine.catalog, connection.alias, statement, text, None if many else params)
-        if not written.before:
-            return execute(sql, params, many, context)
         if written is EVERYTHING:
             _unknown(engine, text)
-        run = Write(engine, connection, state, written, context["cursor"], text)
-        return run(statement, lambda: execute(sql, params, many, context))
+        if written.before:
+            run = Write(engine, connection, state, written, context["cursor"], text)
+            result = run(statement, lambda: execute(sql, params, many, context))
+        else:
+            result = execute(sql, params, many, context)
+        # Only now: a statement that fails fixes nothing, and nor does one before the transaction.
+        reads, touches = statement.kind is StatementKind.READ, bool(statement.reads or statement.writes)
+        if touches and statement.kind is not StatementKind.UNKNOWN and in_transaction(connection, state):
+            isolation.ran(connection, state, plain_read=reads and not statement.locking)
+        return result
 
 
 def _text(connection: BaseDatabaseWrapper, sql: object) -> str:

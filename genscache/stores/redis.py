@@ -13,6 +13,7 @@ from redis.retry import Retry
 from genscache.stores.address import mask_url
 from genscache.stores.base import Answer, Capabilities, Operation, Store
 from genscache.stores.commands import Command, Commands, Reply, Word
+from genscache.stores.connections import CarefulPool
 from genscache.stores.faults import translated
 from genscache.stores.scripts import Scripts
 
@@ -107,7 +108,7 @@ class RedisStore(Store):
 
 
 def _client(url: str) -> Redis:
-    client: Redis = Redis.from_url(
+    pool = CarefulPool.from_url(
         url,
         socket_connect_timeout=TIMEOUT,
         socket_timeout=TIMEOUT,
@@ -117,8 +118,8 @@ def _client(url: str) -> Redis:
         retry=Retry(NoBackoff(), 1, supported_errors=(DriverConnectionError,)),
         retry_on_error=[DriverConnectionError],
     )
-    pool = client.connection_pool
     pool.connection_kwargs["decode_responses"] = False
     # Made, not connected: an option that the driver does not know is refused here and not at the first read.
     pool.connection_class(**pool.connection_kwargs)
+    client: Redis = Redis.from_pool(pool)
     return client

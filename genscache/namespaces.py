@@ -15,9 +15,10 @@ from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.migrations.recorder import MigrationRecorder
 
 from genscache.conf import Settings, cache_tables, database_mirrors
+from genscache.derivation import Derivation
 from genscache.exceptions import InvalidNamespace
 from genscache.keys import Kind, Namespace, table_owner
-from genscache.tables import Table, definition, fold, is_exact, is_exact_text, same_pk, target
+from genscache.tables import Table, chain, definition, fold, is_exact, is_exact_text, same_pk, target
 from genscache.unpickling import find_loaded
 
 
@@ -31,6 +32,7 @@ class Catalog:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._derivation = Derivation(settings.derived)
         self._aliases = {**_twins(), **database_mirrors(), **settings.replicas}
         self._definitions: dict[type, str | None] = {}
 
@@ -85,9 +87,9 @@ class Catalog:
             InvalidNamespace: No installed model and no setting knows it.
         """
         name = fold(table)
-        if name in self.tables or name in self._declared or not self.is_tracked(name):
+        if name in self.tables or name in self._derivation.declared or not self.is_tracked(name):
             return
-        near = difflib.get_close_matches(name, [*self.tables, *self._declared], n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, [*self.tables, *self._derivation.declared], n=1, cutoff=0.5)
         cure = f"Did you mean {near[0]!r}?" if near else 'Declare it in GENSCACHE["DERIVED"].'
         raise InvalidNamespace(f"No installed model has a table {table!r}, so nothing depends on it. {cure}")
 
@@ -103,7 +105,7 @@ class Catalog:
         known = self.tables.get(table)
         if not self.is_tracked(table):
             return f'it reads "{table}", which is untracked (GENSCACHE["UNTRACKED"])'
-        if table in self._declared or (known is not None and known.managed):
+        if table in self._derivation.declared or (known is not None and known.managed):
             return ""
         what = "the table of an unmanaged model" if known else "no table of an installed model"
         return (
@@ -112,8 +114,7 @@ class Catalog:
 
     def chain(self, model: type[models.Model]) -> tuple[str, ...]:
         """Return the tables in which one object of ``model`` has its row: its own and its parents'."""
-        own = [model, *(parent for parent in model._meta.all_parents)]
-        return tuple(dict.fromkeys(fold(each._meta.db_table) for each in own if not each._meta.proxy))
+        return chain(model)
 
     # -- what a write reaches
 
@@ -124,26 +125,18 @@ class Catalog:
             tables: Folded names.
             deleting: Rows may have been deleted, so that cascades inside the database count.
         """
-        reached: set[str] = set()
-        waiting = list(tables)
-        while waiting:
-            table = waiting.pop()
-            if table in reached:
-                continue
-            reached.add(table)
-            waiting.extend(self._derived.get(table, ()))
-            if deleting:
-                waiting.extend(self._cascades.get(table, ()))
-        return {table for table in reached if self.is_tracked(table)}
+        return {
+            table for table in self._derivation.reached(tables, deleting=deleting) if self.is_tracked(table)
+        }
 
     def procedure(self, name: str) -> tuple[str, ...] | None:
         """Return the tables that calling a procedure or function writes, ``None`` where nothing is declared."""
-        return self._procedures.get(name.casefold())
+        return self._derivation.procedures.get(name.casefold())
 
     @property
     def declares_procedures(self) -> bool:
         """Tell whether any procedure or function is declared to write."""
-        return bool(self._procedures)
+        return bool(self._derivation.procedures)
 
     def models_of(self, database: str, tables: Iterable[str], *, deleting: bool = True) -> set[Namespace]:
         """Return the ``model`` namespaces that a write of unknown rows of ``tables`` bumps."""
@@ -312,66 +305,6 @@ class Catalog:
     def _untracked(self, label: str, table: str) -> bool:
         names = (label.casefold(), table)
         return any(fnmatchcase(name, each.casefold()) for each in self._settings.untracked for name in names)
-
-    def _named(self, name: str) -> tuple[str, ...]:
-        """Return the tables that a name in ``DERIVED`` means: a model label's or the table itself."""
-        if name.count(".") == 1:
-            try:
-                return self.chain(apps.get_model(name))
-            except LookupError:
-                pass
-        return (fold(name.rsplit(".", 1)[-1]),)
-
-    @cached_property
-    def _procedures(self) -> dict[str, tuple[str, ...]]:
-        return {
-            name.removesuffix("()").casefold(): tuple(
-                table for each in sources for table in self._named(each)
-            )
-            for name, sources in self._settings.derived.items()
-            if name.endswith("()")
-        }
-
-    @cached_property
-    def _views(self) -> dict[str, tuple[str, ...]]:
-        return {
-            self._named(name)[0]: tuple(table for each in sources for table in self._named(each))
-            for name, sources in self._settings.derived.items()
-            if not name.endswith("()")
-        }
-
-    @cached_property
-    def _declared(self) -> set[str]:
-        return {name for view, sources in self._views.items() for name in (view, *sources)}
-
-    @cached_property
-    def _derived(self) -> dict[str, set[str]]:
-        """Source table -> what derives from it: views, and both ends of an automatic many-to-many table."""
-        edges: dict[str, set[str]] = {}
-        for view, sources in self._views.items():
-            for source in sources:
-                edges.setdefault(source, set()).add(view)
-        for model in apps.get_models(include_auto_created=True):
-            if model._meta.auto_created:
-                ends = {
-                    fold(f.remote_field.model._meta.db_table) for f in model._meta.fields if f.remote_field
-                }
-                edges.setdefault(fold(model._meta.db_table), set()).update(ends)
-        return edges
-
-    @cached_property
-    def _cascades(self) -> dict[str, set[str]]:
-        """Parent table -> tables that the database itself changes when a parent row goes (Django 6.1's ``DB_*``)."""
-        kind: type | None = getattr(models.deletion, "DatabaseOnDelete", None)
-        edges: dict[str, set[str]] = {}
-        if kind is None:
-            return edges
-        for model in apps.get_models(include_auto_created=True):
-            for field in model._meta.local_fields:
-                if field.remote_field and isinstance(getattr(field.remote_field, "on_delete", None), kind):
-                    parent = fold(field.remote_field.model._meta.db_table)
-                    edges.setdefault(parent, set()).add(fold(model._meta.db_table))
-        return edges
 
 
 def _twins() -> dict[str, str]:

@@ -31,6 +31,12 @@ def fold(table: str) -> str:
     return table.rsplit(".", 1)[-1].strip('"`[] ').casefold()
 
 
+def chain(model: type[models.Model]) -> tuple[str, ...]:
+    """Return the tables in which one object of ``model`` has its row: its own and its parents'."""
+    own = [model, *(parent for parent in model._meta.all_parents)]
+    return tuple(dict.fromkeys(fold(each._meta.db_table) for each in own if not each._meta.proxy))
+
+
 def target(field: models.Field[object, object]) -> models.Field[object, object]:
     """Follow a foreign key that is a primary key to the field that holds the value."""
     while isinstance(field, models.ForeignKey):

@@ -25,10 +25,11 @@ def test_a_savepoint_whose_name_comes_again(alias: str, quick: Cache, rows: Rows
     quick.warm(titles, alias)
 
     with transaction.atomic(using=alias):
-        transaction.savepoint(using=alias)
+        connections[alias].savepoint()
         rename(alias, rows.pks[0], "new")
         transaction.clean_savepoints(using=alias)
-        transaction.savepoint_rollback(transaction.savepoint(using=alias), using=alias)
+        again = connections[alias].savepoint()
+        transaction.savepoint_rollback(str(again), using=alias)
 
     assert quick.read(titles, alias).value == NEW
 

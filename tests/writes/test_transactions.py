@@ -86,7 +86,7 @@ def test_a_savepoint_by_hand_that_is_used_twice(alias: str, quick: Cache, rows: 
         quick.warm(title, alias, pk)
 
     with transaction.atomic(using=alias):
-        sid = transaction.savepoint(using=alias)
+        sid = str(connections[alias].savepoint())
         rename(alias, rows.pks[0], "undone")
         transaction.savepoint_rollback(sid, using=alias)
         rename(alias, rows.pks[1], "undone as well")

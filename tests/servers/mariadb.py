@@ -37,7 +37,9 @@ class MariaDB(Server):
         if installer is None:
             raise FileNotFoundError("mariadb-install-db is not installed: install Debian's mariadb-server.")
         options = ["--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"]
-        self.run(installer, "--no-defaults", *self._as_root(), f"--datadir={self._data}", *options)
+        # A directory of its own: two that are made at the same time lose one another's temporary tables in /tmp.
+        places = [f"--datadir={self._data}", f"--tmpdir={self.directory}"]
+        self.run(installer, "--no-defaults", *self._as_root(), *places, *options)
 
     def command(self) -> Sequence[str | Path]:
         """Leave flushing to the kernel: after a SIGKILL, committed rows must still be there."""

@@ -14,7 +14,7 @@ from django.db import models
 
 from genscache import conf
 from genscache.answers import Reader, note_bypass
-from genscache.dependencies import ModelClass, ObjectRef, resolve_model
+from genscache.dependencies import Dependency, ObjectRef, resolve_model
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
 from genscache.filling import Compute, Job, Raised
@@ -213,9 +213,9 @@ class Decorator(Protocol):
 # A model is callable, and a coroutine function is a function: the first that fits counts.
 @overload
 def cached(  # type: ignore[overload-overlap]
-    *dependencies: ModelClass | ObjectRef | models.Model | str,
+    *dependencies: Dependency,
     timeout: float | timedelta | Missing | None = ...,
-    depends_on: Callable[..., Iterable[ModelClass | ObjectRef | models.Model | str]] | None = ...,
+    depends_on: Callable[..., Iterable[Dependency]] | None = ...,
     key: Callable[..., object] | None = ...,
     lock: bool = ...,
 ) -> Decorator: ...

@@ -28,7 +28,8 @@ class ObjectRef:
     pk: object
 
 
-Dependency: TypeAlias = "ModelClass | ObjectRef | str"
+Dependency: TypeAlias = "ModelClass | ObjectRef | models.Model | str"
+"""What a cached function may be said to depend on."""
 
 
 def obj(model: ModelClass | str | models.Model, pk: object = None) -> ObjectRef:

@@ -18,7 +18,7 @@ from genscache.conf import Settings
 from genscache.events import Hub, Trouble
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.flights import AsyncFlights, Flights
-from genscache.keys import SITE, KeySpace, Namespace
+from genscache.keys import KeySpace, Namespace
 from genscache.namespaces import Catalog
 from genscache.protocol.memory import Memory, Recent
 from genscache.protocol.read import Question
@@ -127,11 +127,6 @@ class Engine:
                 raise ImproperlyConfigured(f'GENSCACHE["STORE"]: {error}') from error
             self._async_store = self._async_store or pair.asynchronous
             self._store = self._store or pair.sync
-
-
-def every_entry() -> tuple[Namespace, ...]:
-    """Return what every entry depends on."""
-    return (SITE,)
 
 
 def current_engine() -> Engine:

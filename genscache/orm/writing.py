@@ -95,7 +95,9 @@ class Write:
             raise
         if self._effect is EVERYTHING:
             # The text may have begun a transaction, and written in it: a later COMMIT bumps again.
-            self._state.raw = self._state.wrote = driver_in_transaction(self._connection)
+            # Where the driver cannot tell, what was known before stays known.
+            if driver_in_transaction(self._connection):
+                self._state.raw = self._state.wrote = True
             self._state.add(self._effect.before)
         if answered_early(self._connection, self._text):
             ticket.abandon(self._effect.before, NotRunYet())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from django.db import connections
@@ -14,25 +15,24 @@ from genscache.protocol import write
 from genscache.protocol.steps import Steps
 
 MANY_ROWS = 300
-"""A write that knows more rows of one table than this bumps the table's ``model`` namespace instead."""
+"""A write that knows more rows, or values, of one table than this bumps the table's ``model`` namespace instead."""
 
-_WIDER = {Kind.ROWS: Kind.MODEL, Kind.OBJECT: Kind.MODEL, Kind.CALL: Kind.FUNCTION}
+_WIDER = {
+    Kind.ROWS: Kind.MODEL, Kind.OBJECT: Kind.MODEL, Kind.MATCH: Kind.MODEL, Kind.CALL: Kind.FUNCTION,
+}  # fmt: skip
 
 
 def coarsened(namespaces: Iterable[Namespace]) -> set[Namespace]:
     """Leave out what a wider namespace covers, and name the model instead of very many of its rows.
 
-    Every entry depends on the site; every entry that reads rows or objects of a table depends on its model; every
-    entry of one call depends on its function.
+    Every entry depends on the site; every entry that reads rows, objects or values of a table depends on its
+    model; every entry of one call depends on its function.
     """
     found = set(namespaces)
     if SITE in found:
         return {SITE}
-    rows: dict[str, int] = {}
-    for namespace in found:
-        if namespace.kind is Kind.OBJECT:
-            rows[namespace.owner] = rows.get(namespace.owner, 0) + 1
-    found |= {Namespace(Kind.MODEL, owner) for owner, count in rows.items() if count > MANY_ROWS}
+    rows = Counter((each.kind, each.owner) for each in found if each.kind in (Kind.OBJECT, Kind.MATCH))
+    found |= {Namespace(Kind.MODEL, owner) for (_, owner), count in rows.items() if count > MANY_ROWS}
     wide = {(namespace.kind, namespace.owner) for namespace in found}
     return {each for each in found if (_WIDER.get(each.kind), each.owner) not in wide}
 

@@ -143,7 +143,7 @@ def untracked(catalog: Catalog, dependencies: Iterable[object]) -> str:
             if isinstance(each, models.Model)
             else each
         )
-        for table in catalog.chain(resolve_model(model)):
+        for table in catalog.declared(resolve_model(model)):
             if not catalog.is_tracked(table):
                 return f'it depends on "{table}", which is untracked (GENSCACHE["UNTRACKED"])'
     return ""

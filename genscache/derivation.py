@@ -1,4 +1,4 @@
-"""What derives from what: views, trigger targets, procedures, many-to-many tables, cascades inside the database."""
+"""What derives from what: views, trigger targets, procedures, cascades inside the database; and what is between."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ class Derivation:
                 waiting.extend(self._cascades.get(table, ()))
         return reached
 
+    def beyond(self, table: str, *, deleting: bool) -> set[str]:
+        """Return what derives from ``table``; the table itself is among it only if it derives from its own rows."""
+        derived = set(self._derived.get(table, ()))
+        return self.reached(
+            derived | (self._cascades.get(table, set()) if deleting else set()), deleting=deleting
+        )
+
+    def between(self, table: str) -> Iterable[str]:
+        """Return the automatic many-to-many tables of which ``table`` is an end, sorted."""
+        return sorted(self._between.get(table, ()))
+
     def _named(self, name: str) -> tuple[str, ...]:
         """Return the tables that a name in ``DERIVED`` means: a model label's or the table itself."""
         if name.count(".") == 1:
@@ -49,13 +60,16 @@ class Derivation:
                 pass
         return (fold(name.rsplit(".", 1)[-1]),)
 
+    def _sources(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the tables that names on the right side mean: with those between them and other models."""
+        tables = [table for each in names for table in self._named(each)]
+        return tuple(dict.fromkeys((*tables, *(each for table in tables for each in self.between(table)))))
+
     @cached_property
     def procedures(self) -> dict[str, tuple[str, ...]]:
         """The tables that each declared procedure or function writes, by its name in lower case."""
         return {
-            name.removesuffix("()").casefold(): tuple(
-                table for each in sources for table in self._named(each)
-            )
+            name.removesuffix("()").casefold(): self._sources(sources)
             for name, sources in self._given.items()
             if name.endswith("()")
         }
@@ -64,7 +78,7 @@ class Derivation:
     def views(self) -> dict[str, tuple[str, ...]]:
         """The tables from which each declared view or trigger target derives."""
         return {
-            self._named(name)[0]: tuple(table for each in sources for table in self._named(each))
+            self._named(name)[0]: self._sources(sources)
             for name, sources in self._given.items()
             if not name.endswith("()")
         }
@@ -76,18 +90,24 @@ class Derivation:
 
     @cached_property
     def _derived(self) -> dict[str, set[str]]:
-        """Source table -> what derives from it: views, and both ends of an automatic many-to-many table."""
+        """Source table -> the views and trigger targets that derive from it."""
         edges: dict[str, set[str]] = {}
         for view, sources in self.views.items():
             for source in sources:
                 edges.setdefault(source, set()).add(view)
+        return edges
+
+    @cached_property
+    def _between(self) -> dict[str, set[str]]:
+        """Table -> the automatic many-to-many tables that lead to it."""
+        found: dict[str, set[str]] = {}
         for model in apps.get_models(include_auto_created=True):
             if model._meta.auto_created:
-                ends = {
-                    fold(f.remote_field.model._meta.db_table) for f in model._meta.fields if f.remote_field
-                }
-                edges.setdefault(fold(model._meta.db_table), set()).update(ends)
-        return edges
+                for field in model._meta.fields:
+                    if field.remote_field:
+                        end = fold(field.remote_field.model._meta.db_table)
+                        found.setdefault(end, set()).add(fold(model._meta.db_table))
+        return found
 
     @cached_property
     def _cascades(self) -> dict[str, set[str]]:

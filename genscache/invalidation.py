@@ -60,13 +60,13 @@ def invalidate_model(*models: ModelClass | str) -> None:
         StoreUnavailable: As ``invalidate``.
     """
     engine = current_engine()
-    announce(engine, _models(engine, models))
+    announce(engine, of_models(engine, models))
 
 
 async def ainvalidate_model(*models: ModelClass | str) -> None:
     """Invalidate models from a coroutine; see ``invalidate_model``."""
     engine = current_engine()
-    await aannounce(engine, _models(engine, models))
+    await aannounce(engine, of_models(engine, models))
 
 
 def invalidate_obj(*objects: models.Model | ObjectRef) -> None:
@@ -80,13 +80,13 @@ def invalidate_obj(*objects: models.Model | ObjectRef) -> None:
         StoreUnavailable: As ``invalidate``.
     """
     engine = current_engine()
-    announce(engine, _objects(engine, objects))
+    announce(engine, of_objects(engine, objects))
 
 
 async def ainvalidate_obj(*objects: models.Model | ObjectRef) -> None:
     """Invalidate objects from a coroutine; see ``invalidate_obj``."""
     engine = current_engine()
-    await aannounce(engine, _objects(engine, objects))
+    await aannounce(engine, of_objects(engine, objects))
 
 
 def invalidate_tables(*tables: str) -> None:
@@ -97,11 +97,7 @@ def invalidate_tables(*tables: str) -> None:
         StoreUnavailable: As ``invalidate``.
     """
     engine = current_engine()
-    for table in _some(tables, "a table"):
-        if not isinstance(table, str) or not table:
-            raise InvalidNamespace(f'{table!r} is not the name of a table. Pass a text such as "blog_post".')
-        engine.catalog.check_known(table)
-    announce(engine, engine.catalog.everywhere(map(fold, tables)))
+    announce(engine, of_tables(engine, tables))
 
 
 def invalidate_all() -> None:
@@ -223,12 +219,14 @@ def _pending(namespaces: Iterable[Namespace]) -> set[Namespace]:
     return found
 
 
-def _models(engine: Engine, given: tuple[object, ...]) -> set[Namespace]:
-    chains = [engine.catalog.chain(resolve_model(model)) for model in _some(given, "a model")]
-    return {namespace for tables in chains for namespace in engine.catalog.everywhere(tables)}
+def of_models(engine: Engine, given: tuple[object, ...]) -> set[Namespace]:
+    """Return what invalidating models bumps."""
+    stand_for = [engine.catalog.declared(resolve_model(model)) for model in _some(given, "a model")]
+    return {namespace for tables in stand_for for namespace in engine.catalog.everywhere(tables)}
 
 
-def _objects(engine: Engine, given: tuple[models.Model | ObjectRef, ...]) -> set[Namespace]:
+def of_objects(engine: Engine, given: tuple[models.Model | ObjectRef, ...]) -> set[Namespace]:
+    """Return what invalidating single objects bumps."""
     found: set[Namespace] = set()
     for each in _some(given, "an object"):
         if not isinstance(each, models.Model | ObjectRef):
@@ -236,6 +234,17 @@ def _objects(engine: Engine, given: tuple[models.Model | ObjectRef, ...]) -> set
         ref = obj(each) if isinstance(each, models.Model) else each
         found |= engine.catalog.writing_object(ref.model, ref.pk)
     return found
+
+
+def of_tables(engine: Engine, given: tuple[object, ...]) -> set[Namespace]:
+    """Return what invalidating tables bumps."""
+    names = []
+    for table in _some(given, "a table"):
+        if not isinstance(table, str) or not table:
+            raise InvalidNamespace(f'{table!r} is not the name of a table. Pass a text such as "blog_post".')
+        engine.catalog.check_known(table)
+        names.append(fold(table))
+    return engine.catalog.everywhere(names)
 
 
 def _some(given: tuple[R, ...], what: str) -> tuple[R, ...]:

@@ -2,6 +2,7 @@
 
     gc:1:{default.blog_post}:rows                       counter of a namespace
     gc:1:{default.blog_post}:object=5                   the same, with a detail
+    gc:1:{default.blog_post}:match=author%3D3           rows with a value; "=" is quoted like everything in a detail
     gc:1:{app.views.front_page}:e:<fingerprint>:g=17.42 entry under a vector
     gc:1:{app.views.front_page}:l:<fingerprint>:g=17.42 lock for filling that entry
     gc:1:{app.views.front_page}:h:<digest>              hint
@@ -27,7 +28,7 @@ KEY_VERSION: Final = "1"
 LONGEST_NAME: Final = 80
 """Bytes that a quoted name may take; a longer one keeps its beginning and gets a digest."""
 
-LONGEST_PLAIN_ENTRY: Final = 200
+LONGEST_PLAIN_ENTRY: Final = 230
 """Bytes up to which an entry's key spells out its generations."""
 
 LONGEST_KEY: Final = 240
@@ -51,6 +52,7 @@ class Kind(StrEnum):
     MODEL = "model"
     ROWS = "rows"
     OBJECT = "object"
+    MATCH = "match"
     FUNCTION = "function"
     CALL = "call"
     NAMED = "named"
@@ -62,9 +64,10 @@ class Namespace:
 
     Attributes:
         kind: What it is about.
-        owner: ``table_owner(...)`` for ``MODEL``, ``ROWS`` and ``OBJECT``; ``"module.qualname"`` for ``FUNCTION`` and
-            ``CALL``; the name for ``NAMED``; ``""`` for ``SITE``.
-        detail: The primary key as text for ``OBJECT``, the digest of the arguments for ``CALL``, else ``""``.
+        owner: ``table_owner(...)`` for ``MODEL``, ``ROWS``, ``OBJECT`` and ``MATCH``; ``"module.qualname"`` for
+            ``FUNCTION`` and ``CALL``; the name for ``NAMED``; ``""`` for ``SITE``.
+        detail: The primary key as text for ``OBJECT``; the digest of the arguments for ``CALL``; for ``MATCH`` fields
+            and values (``"author=3,status=draft"``), or what guards those (``""``, ``"17"``); else ``""``.
     """
 
     kind: Kind

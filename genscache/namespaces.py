@@ -1,79 +1,33 @@
-"""Which namespaces a model, an object or a table stands for; read from the installed models once."""
+"""Which namespaces a read depends on, and what a model, an object or a table stands for; read from the models once."""
 
 from __future__ import annotations
 
 import difflib
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from django.apps import apps
-from django.core.exceptions import ValidationError
-from django.db import DEFAULT_DB_ALIAS, connections, models
-from django.db.migrations.recorder import MigrationRecorder
+from django.db import connections, models
 
-from genscache.conf import Settings, cache_tables, database_mirrors
-from genscache.derivation import Derivation
+from genscache.conf import Settings
 from genscache.exceptions import InvalidNamespace
 from genscache.keys import Kind, Namespace, table_owner
-from genscache.tables import Table, chain, definition, fold, is_exact, is_exact_text, same_pk, target
+from genscache.matching import detail_of
+from genscache.reach import Reach, table_namespace
+from genscache.tables import chain, definition, fold, pk_text
 from genscache.unpickling import find_loaded
 
-
-def table_namespace(kind: Kind, database: str, table: str, detail: str = "") -> Namespace:
-    """Return the namespace of a table (``MODEL``, ``ROWS``) or of one of its rows (``OBJECT``)."""
-    return Namespace(kind, table_owner(database, table), detail)
+__all__ = ["Catalog", "table_namespace"]
 
 
-class Catalog:
+class Catalog(Reach):
     """What the installed models and the settings say of tables."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._derivation = Derivation(settings.derived)
-        self._aliases = {**_twins(), **database_mirrors(), **settings.replicas}
+        super().__init__(settings)
         self._definitions: dict[type, str | None] = {}
 
-    # -- databases
-
-    def primary(self, alias: str) -> str:
-        """Return the alias whose namespaces ``alias`` shares: its primary, or itself."""
-        return self._aliases.get(alias, alias)
-
-    def is_replica(self, alias: str) -> bool:
-        """Tell whether ``alias`` may lag behind a primary. A test mirror is the same connection: it cannot."""
-        return alias in self._settings.replicas
-
-    @cached_property
-    def primaries(self) -> tuple[str, ...]:
-        """The aliases that own namespaces."""
-        return tuple(sorted({self.primary(alias) for alias in connections}))
-
     # -- tables
-
-    @cached_property
-    def tables(self) -> Mapping[str, Table]:
-        """Every table of an installed model, by its folded name."""
-        found: dict[str, Table] = {}
-        for model in apps.get_models(include_auto_created=True):
-            table = self._table(model)
-            known = found.get(table.name)
-            # A managed model knows its table better than an unmanaged one over the same table.
-            if known is None or (table.managed and not known.managed):
-                found[table.name] = table
-        return found
-
-    def places(self) -> tuple[tuple[str, str, str, str], ...]:
-        """Return where each database is: a test's database goes by the same alias as the one it stands in for.
-
-        It is part of entries only. Namespaces are shared, since one database may be reached by several names.
-        """
-        return tuple(
-            (alias, str(settings.get("NAME")), str(settings.get("HOST")), str(settings.get("PORT")))
-            for alias, settings in connections.settings.items()
-        )
 
     @cached_property
     def labels(self) -> Mapping[str, str]:
@@ -93,13 +47,6 @@ class Catalog:
         cure = f"Did you mean {near[0]!r}?" if near else 'Declare it in GENSCACHE["DERIVED"].'
         raise InvalidNamespace(f"No installed model has a table {table!r}, so nothing depends on it. {cure}")
 
-    def is_tracked(self, table: str) -> bool:
-        """Tell whether writes to a table invalidate and reads of it may be cached."""
-        known = self.tables.get(table)
-        if known is not None:
-            return known.tracked
-        return table not in self._own_tables and not self._untracked(table, table)
-
     def unknown_reason(self, table: str) -> str:
         """Say why a read of ``table`` cannot be cached; empty where it can."""
         known = self.tables.get(table)
@@ -116,40 +63,6 @@ class Catalog:
         """Return the tables in which one object of ``model`` has its row: its own and its parents'."""
         return chain(model)
 
-    # -- what a write reaches
-
-    def reached(self, tables: Iterable[str], *, deleting: bool = True) -> set[str]:
-        """Return the tables whose content derives from ``tables``, and those themselves; tracked ones only.
-
-        Args:
-            tables: Folded names.
-            deleting: Rows may have been deleted, so that cascades inside the database count.
-        """
-        return {
-            table for table in self._derivation.reached(tables, deleting=deleting) if self.is_tracked(table)
-        }
-
-    def procedure(self, name: str) -> tuple[str, ...] | None:
-        """Return the tables that calling a procedure or function writes, ``None`` where nothing is declared."""
-        return self._derivation.procedures.get(name.casefold())
-
-    @property
-    def declares_procedures(self) -> bool:
-        """Tell whether any procedure or function is declared to write."""
-        return bool(self._derivation.procedures)
-
-    def models_of(self, database: str, tables: Iterable[str], *, deleting: bool = True) -> set[Namespace]:
-        """Return the ``model`` namespaces that a write of unknown rows of ``tables`` bumps."""
-        alias = self.primary(database)
-        return {
-            table_namespace(Kind.MODEL, alias, table) for table in self.reached(tables, deleting=deleting)
-        }
-
-    def everywhere(self, tables: Iterable[str]) -> set[Namespace]:
-        """Return ``models_of`` for every primary database."""
-        tables = tuple(tables)
-        return {namespace for alias in self.primaries for namespace in self.models_of(alias, tables)}
-
     # -- what a read depends on
 
     def reading_tables(self, database: str, tables: Iterable[str]) -> tuple[Namespace, ...]:
@@ -162,17 +75,22 @@ class Catalog:
         )
 
     def reading_model(self, model: type[models.Model]) -> tuple[Namespace, ...]:
-        """Return the namespaces that a read of any rows of ``model`` depends on, wherever it lives."""
+        """Return the namespaces that a read of any rows of ``model`` depends on, wherever it lives.
+
+        The tables between it and the other ends of its many-to-many fields are part of what it stands for.
+        """
         return tuple(
             namespace
             for alias in self.primaries
-            for namespace in self.reading_tables(alias, self.chain(model))
+            for namespace in self.reading_tables(alias, self.declared(model))
         )
 
     def reading_object(self, model: type[models.Model], pk: object) -> tuple[Namespace, ...]:
-        """Return the namespaces that a read of one object depends on."""
+        """Return the namespaces that a read of one object depends on, what links it to others included."""
         namespaces: list[Namespace] = []
         for alias in self.primaries:
+            between = (table for table in self.declared(model) if table not in chain(model))
+            namespaces.extend(self.reading_tables(alias, between))
             for table, text in self._rows(model, pk):
                 if text is None:
                     namespaces.extend(self.reading_tables(alias, [table]))
@@ -181,33 +99,47 @@ class Catalog:
                     namespaces.append(table_namespace(Kind.OBJECT, alias, table, text))
         return tuple(namespaces)
 
-    def writing_object(self, model: type[models.Model], pk: object) -> set[Namespace]:
-        """Return the namespaces that a write of one object bumps, wherever it lives."""
-        namespaces: set[Namespace] = set()
-        field = target(model._meta.pk)
-        for alias in self.primaries:
-            # A text may equal another one under the column's collation: then every row of the model is meant.
-            exact = is_exact(field) or is_exact_text(field, connections[alias].vendor)
-            for table, text in self._rows(model, pk):
-                namespaces |= self.row(alias, table, [text if exact else None])
-        return namespaces
+    # -- reads by equality
 
-    def row(
-        self, database: str, table: str, pks: Iterable[str | None], *, deleting: bool = True
-    ) -> set[Namespace]:
-        """Return what a write of known rows bumps; a ``None`` among ``pks`` means that a row is not known."""
-        pks = tuple(pks)
+    def match_fields(self, table: str) -> tuple[tuple[str, ...], ...]:
+        """Return the lists of fields, by name and sorted, for which reads of a table may depend on values."""
+        matching = self.matching(table)
+        return (
+            ()
+            if matching is None
+            else tuple(tuple(field.name for field in fields) for fields in matching.fieldsets)
+        )
+
+    def match_namespace(
+        self, database: str, table: str, fields: tuple[str, ...], values: Sequence[object]
+    ) -> Namespace | None:
+        """Return the namespace of the rows of a table in which ``fields`` have ``values``.
+
+        A read that depends on it depends on the table's ``MODEL`` and on ``match_guards``, too, and not on ``ROWS``.
+
+        Args:
+            database: The alias.
+            table: Folded name.
+            fields: One of ``match_fields``.
+            values: In the same order, as they are given to the database.
+
+        Returns:
+            ``None`` where a value has not one name on this database (a NULL, a text on MySQL): the read depends on
+            ``ROWS`` then.
+        """
+        matching = self.matching(table)
+        known = matching and matching.fieldset(fields)
         alias = self.primary(database)
-        if None in pks:
-            return self.models_of(alias, [table], deleting=deleting)
-        others = self.reached([table], deleting=deleting) - {table}
-        namespaces = {table_namespace(Kind.MODEL, alias, other) for other in others}
-        if self.is_tracked(table):
-            namespaces.add(table_namespace(Kind.ROWS, alias, table))
-            namespaces |= {
-                table_namespace(Kind.OBJECT, alias, table, text) for text in pks if text is not None
-            }
-        return namespaces
+        detail = detail_of(known, connections[alias].vendor, values) if known else None
+        return None if detail is None else table_namespace(Kind.MATCH, alias, table, detail)
+
+    def match_guards(self, database: str, table: str) -> tuple[Namespace, ...]:
+        """Return what each read that depends on values of a table's rows depends on as well.
+
+        Whoever writes rows without knowing their values, or under other lists of fields, bumps one of these.
+        """
+        matching = self.matching(table)
+        return () if matching is None else matching.guards(table_owner(self.primary(database), table))
 
     # -- primary keys
 
@@ -217,35 +149,7 @@ class Catalog:
         Raises:
             InvalidNamespace: The value cannot be a primary key of the model.
         """
-        field = target(model._meta.pk)
-        if isinstance(value, bool | float) and not isinstance(field, models.FloatField | models.BooleanField):
-            raise InvalidNamespace(f"{value!r} cannot be a primary key of {model._meta.label}. Pass its pk.")
-        try:
-            converted = field.to_python(value)
-        except (ValidationError, ValueError, TypeError) as error:
-            raise InvalidNamespace(
-                f"{value!r} cannot be a primary key of {model._meta.label}, a {type(field).__name__}. Pass its pk."
-            ) from error
-        if converted is None:
-            raise InvalidNamespace(
-                f"{model._meta.label} has no object with the primary key None. Save it first."
-            )
-        return str(converted.normalize() if isinstance(converted, Decimal) else converted)
-
-    def exact_pk(self, table: str, value: object) -> str | None:
-        """Return the text of a primary key as the database was given it, ``None`` where it may have several forms.
-
-        Only integers and UUIDs have one: a text may equal another under the column's collation.
-        """
-        known = self.tables.get(table)
-        if known is None or known.pk_field is None or not is_exact(known.pk_field):
-            return None
-        if not isinstance(known.pk_field, models.UUIDField):
-            return str(int(value)) if isinstance(value, int) else None
-        try:
-            return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
-        except ValueError:
-            return None
+        return pk_text(model, value)
 
     # -- definitions
 
@@ -263,61 +167,9 @@ class Catalog:
         """Return the class at ``"module:Class"``; an automatic many-to-many model is in no module."""
         return self._classes.get(path) or find_loaded(path)
 
-    # -- inside
-
-    @cached_property
-    def _own_tables(self) -> frozenset[str]:
-        """Tables of Django's own, in which there is no data of a model."""
-        return self.caches | {MigrationRecorder.Migration._meta.db_table}
-
-    @cached_property
-    def caches(self) -> frozenset[str]:
-        """Tables of database caches: what is read there is no more a dependency than what is read from Redis."""
-        return frozenset(cache_tables())
-
     @cached_property
     def _classes(self) -> dict[str, type]:
         return {
             f"{model.__module__}:{model.__qualname__}": model
             for model in apps.get_models(include_auto_created=True)
         }
-
-    def _rows(self, model: type[models.Model], pk: object) -> Iterator[tuple[str, str | None]]:
-        """Yield each table that holds a part of the object, with its primary key's text there if it is the same."""
-        text = self.pk_text(model, pk)
-        shared = {fold(each._meta.db_table) for each in same_pk(model)}
-        for table in self.chain(model):
-            yield table, text if table in shared else None
-
-    def _table(self, model: type[models.Model]) -> Table:
-        meta = model._meta
-        name = fold(meta.db_table)
-        composite = len(getattr(meta, "pk_fields", [meta.pk])) > 1
-        return Table(
-            name=name,
-            label=meta.label,
-            managed=meta.managed,
-            tracked=not self._untracked(meta.label, name),
-            pk_column=None if composite else meta.pk.column,
-            pk_field=None if composite else target(meta.pk),
-        )
-
-    def _untracked(self, label: str, table: str) -> bool:
-        names = (label.casefold(), table)
-        return any(fnmatchcase(name, each.casefold()) for each in self._settings.untracked for name in names)
-
-
-def _twins() -> dict[str, str]:
-    """Return aliases that lead to the same database as another one does: alias -> the first of them."""
-    first: dict[tuple[str, ...], str] = {}
-    twins: dict[str, str] = {}
-    for alias in sorted(connections.settings, key=lambda alias: (alias != DEFAULT_DB_ALIAS, alias)):
-        settings = connections.settings[alias]
-        name = str(settings.get("NAME") or "")
-        if not name or ":memory:" in name:
-            continue
-        place = (str(settings.get("ENGINE")), name, str(settings.get("HOST")), str(settings.get("PORT")))
-        known = first.setdefault(place, alias)
-        if known != alias:
-            twins[alias] = known
-    return twins

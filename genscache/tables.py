@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import cast
 
 import django
+from django.core.exceptions import ValidationError
 from django.db import models
+
+from genscache.exceptions import InvalidNamespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,38 @@ def is_exact_text(field: models.Field[object, object], vendor: str) -> bool:
     """Tell whether a text key equals only itself: not so on MySQL, and not under a collation of its own."""
     plain = type(field) in (models.CharField, models.SlugField)
     return plain and vendor in ("postgresql", "sqlite") and getattr(field, "db_collation", None) is None
+
+
+def exact_text(field: models.Field[object, object], value: object) -> str | None:
+    """Return the one text of an integer or a UUID as a database is given or returns it; ``None`` for anything else."""
+    if not is_exact(field):
+        return None
+    if not isinstance(field, models.UUIDField):
+        return str(int(value)) if isinstance(value, int) else None
+    try:
+        return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
+    except ValueError:
+        return None
+
+
+def pk_text(model: type[models.Model], value: object) -> str:
+    """Return the canonical text of a primary key of ``model``.
+
+    Raises:
+        InvalidNamespace: The value cannot be a primary key of the model.
+    """
+    field = target(model._meta.pk)
+    if isinstance(value, bool | float) and not isinstance(field, models.FloatField | models.BooleanField):
+        raise InvalidNamespace(f"{value!r} cannot be a primary key of {model._meta.label}. Pass its pk.")
+    try:
+        converted = field.to_python(value)
+    except (ValidationError, ValueError, TypeError) as error:
+        raise InvalidNamespace(
+            f"{value!r} cannot be a primary key of {model._meta.label}, a {type(field).__name__}. Pass its pk."
+        ) from error
+    if converted is None:
+        raise InvalidNamespace(f"{model._meta.label} has no object with the primary key None. Save it first.")
+    return str(converted.normalize() if isinstance(converted, Decimal) else converted)
 
 
 def same_pk(model: type[models.Model]) -> Iterator[type[models.Model]]:

@@ -11,6 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from genscache import isolation
 from genscache.engine import Engine
+from genscache.keys import SITE
 from genscache.orm.connection import committing
 from genscache.orm.sql import Statement, StatementKind
 from genscache.orm.writing import perhaps_committing
@@ -19,7 +20,7 @@ from genscache.transactions import (
     driver_in_transaction,
     in_transaction,
 )
-from genscache.writes import Ticket
+from genscache.writes import Ticket, invalidate_now
 
 Result = TypeVar("Result")
 
@@ -50,6 +51,8 @@ class Control:
             case StatementKind.COMMIT:
                 state.manual = state.manual and not statement.ddl
                 found = partial(self._commit, connection, state, text)
+            case StatementKind.ROLLBACK | StatementKind.SAVEPOINT if state.live and not state.starting:
+                found = partial(self._undoing, connection, state, statement, text)
             case StatementKind.ROLLBACK:
                 found = partial(self._rollback, connection, state, text)
             case StatementKind.SAVEPOINT:
@@ -112,6 +115,22 @@ class Control:
             result = execute()
         _ended(connection, state, text)
         return result
+
+    def _undoing(
+        self,
+        connection: BaseDatabaseWrapper,
+        state: Transaction,
+        statement: Statement,
+        text: str,
+        execute: Callable[[], Result],
+    ) -> Result:
+        """Run what may undo writes that were settled at once, since a test lets the cache live: everything goes."""
+        try:
+            if statement.kind is StatementKind.ROLLBACK:
+                return self._rollback(connection, state, text, execute)
+            return execute()
+        finally:
+            invalidate_now(self._engine(), {SITE})
 
     @staticmethod
     def _rollback(

@@ -33,6 +33,11 @@ class WatchedCursor(SQLiteCursorWrapper):
             self._kept = deque(super().fetchall())
             self.unfinished = False
 
+    def peek(self) -> tuple[Any, ...]:
+        """Return the rows that are left; whoever fetches them gets them all the same."""
+        self.finish()
+        return tuple(self._kept or ())
+
     def execute(self, query: str, params: Iterable[Any] | None = None) -> Any:  # type: ignore[override]  # noqa: ANN401 - the cursor itself
         """Execute; a statement that returns rows is unfinished from now on."""
         self._kept = None

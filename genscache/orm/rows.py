@@ -5,17 +5,41 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from genscache.keys import SITE, Kind, Namespace
-from genscache.namespaces import Catalog, table_namespace
-from genscache.orm.shapes import DeleteByPk, InsertOne, UpdateByPk
+from genscache.delivery import MANY_ROWS
+from genscache.keys import SITE, Namespace
+from genscache.namespaces import Catalog
+from genscache.orm.births import new_keys
+from genscache.orm.shapes import DeleteByPk, Insert, InsertArrays, UpdateByPk
 from genscache.orm.statement import Relation, Statement, StatementKind
 from genscache.tables import Table, fold
 
 Params = Sequence[object] | Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The rows of one table that a statement writes, as far as its text and its parameters prove them.
+
+    Attributes:
+        table: The table.
+        name: The table's name as the statement spells it.
+        verb: What it does to them.
+        keys: Values of the primary key as the driver is given them; ``None``: an INSERT whose rows get keys of the
+            database's making.
+        single: It is one row.
+    """
+
+    table: Table
+    name: str
+    verb: Literal["insert", "update", "delete"]
+    keys: tuple[object, ...] | None
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +48,13 @@ class Effect:
 
     Attributes:
         before: What must be leased before it runs.
-        after: What is bumped when it has run; the same, unless the statement makes a row whose key is not known yet.
-        born: The table of such a row.
+        after: What is bumped when it has run; the same, unless the statement makes rows whose keys are not known yet.
+        known: The rows, where it is known which.
     """
 
     before: frozenset[Namespace]
     after: frozenset[Namespace]
-    born: Table | None = None
+    known: Known | None = None
 
 
 _ONE_CALL = re.compile(r"\s*(?:CALL|EXEC)\s[^;]*;?\s*", re.IGNORECASE)
@@ -62,15 +86,12 @@ def effect(catalog: Catalog, database: str, statement: Statement, sql: str, para
         tables = (fold(relation.name) for relation in statement.writes)
         written = catalog.models_of(database, tables)
         return Effect(namespaces | written, namespaces | written)
-    return Effect(namespaces | rows.before, namespaces | rows.after, rows.born)
+    return Effect(namespaces | rows.before, namespaces | rows.after, rows.known)
 
 
-def birth(
-    catalog: Catalog, connection: BaseDatabaseWrapper, table: Table, cursor: CursorWrapper
-) -> frozenset[Namespace]:
-    """Return what the row that an INSERT has just made bumps: its own key if it can be told, else the model."""
-    pk = catalog.exact_pk(table.name, _new_pk(connection, table, cursor))
-    return frozenset(catalog.row(connection.alias, table.name, [pk], deleting=False))
+def births(connection: BaseDatabaseWrapper, known: Known, cursor: CursorWrapper) -> tuple[object, ...]:
+    """Return the keys of the rows that an INSERT has just made; nothing where they cannot all be told."""
+    return new_keys(connection, known.table, cursor, single=known.single)
 
 
 def _called(catalog: Catalog, database: str, functions: Iterable[str]) -> frozenset[Namespace]:
@@ -117,53 +138,75 @@ def _rows(catalog: Catalog, database: str, statement: Statement, params: Params)
         case UpdateByPk(column=column) | DeleteByPk(column=column):
             if column != table.pk_column:
                 return None
-            count = shape.count
-            pks = [catalog.exact_pk(table.name, value) for value in params[len(params) - count :]]
-            deleting = isinstance(shape, DeleteByPk)
-            known = frozenset(catalog.row(database, table.name, pks, deleting=deleting))
-            return Effect(known, known)
-        case InsertOne():
-            return _insert(catalog, database, table, shape, params)
+            verb: Literal["update", "delete"] = "delete" if isinstance(shape, DeleteByPk) else "update"
+            keys = tuple(params[len(params) - shape.count :])
+            return known_effect(catalog, database, Known(table, shape.table, verb, keys))
+        case Insert(rows=rows):
+            return _insert(
+                catalog, database, table, shape, _given(shape, str(table.pk_column), params), len(rows)
+            )
+        case InsertArrays():
+            return _insert_arrays(catalog, database, table, shape, params)
+
+
+def known_effect(catalog: Catalog, database: str, known: Known) -> Effect:
+    """Return the effect on rows whose keys are known."""
+    pks = [catalog.exact_pk(known.table.name, value) for value in known.keys or (None,)]
+    namespaces = frozenset(catalog.row(database, known.table.name, pks, deleting=known.verb == "delete"))
+    return Effect(namespaces, namespaces, known)
+
+
+def _insert_arrays(
+    catalog: Catalog, database: str, table: Table, shape: InsertArrays, params: Sequence[object]
+) -> Effect | None:
+    """Return the effect of an INSERT whose parameters are the lists of its columns' values."""
+    lists = [each for each in params if isinstance(each, list)]
+    lengths = {len(each) for each in lists}
+    if (
+        len(lists) != len(shape.columns)
+        or len(lists) != len(params)
+        or len(lengths) != 1
+        or max(lengths) > MANY_ROWS
+    ):
+        return None
+    columns = dict(zip((column.casefold() for column in shape.columns), lists, strict=True))
+    return _insert(
+        catalog, database, table, shape, columns.get(str(table.pk_column).casefold()), lengths.pop()
+    )
 
 
 def _insert(
-    catalog: Catalog, database: str, table: Table, shape: InsertOne, params: Sequence[object]
-) -> Effect | None:
-    """Return the effect of an INSERT of one row.
+    catalog: Catalog,
+    database: str,
+    table: Table,
+    shape: Insert | InsertArrays,
+    keys: Sequence[object] | None,
+    rows: int,
+) -> Effect:
+    """Return the effect of an INSERT.
 
-    Somebody may have stored that an object does not exist. While the new row's key is not known, the lease lies on
+    Somebody may have stored that an object does not exist. While a new row's key is not known, the lease lies on
     the whole model, so that such an entry is not served either; then only the row's own namespace is bumped.
     """
-    columns = dict(zip((column.casefold() for column in shape.columns), shape.parameters, strict=True))
-    name = str(table.pk_column).casefold()
-    if name in columns:
-        position = columns[name]
-        pk = None if position is None else catalog.exact_pk(table.name, params[position])
-        known = frozenset(catalog.row(database, table.name, [pk], deleting=False))
-        return Effect(known, known)
-    alias = catalog.primary(database)
-    before = catalog.row(database, table.name, [None], deleting=False)
-    before.add(table_namespace(Kind.ROWS, alias, table.name))
-    return Effect(frozenset(before if catalog.is_tracked(table.name) else ()), frozenset(), table)
+    if keys is not None:
+        if connections[database].vendor == "mysql":
+            # A zero may stand for the next key.
+            keys = [key or None for key in keys]
+        return known_effect(
+            catalog, database, Known(table, shape.table, "insert", tuple(keys), single=rows == 1)
+        )
+    born = Known(table, shape.table, "insert", None, single=rows == 1)
+    before = catalog.row(database, table.name, [None], deleting=False) | catalog.rows(database, table.name)
+    return Effect(frozenset(before), frozenset(), born)
 
 
-def _new_pk(connection: BaseDatabaseWrapper, table: Table, cursor: CursorWrapper) -> object:
-    """Return the primary key of the row that an INSERT has made, without taking it from whoever asked for it.
-
-    Where the statement returns it, the cursor goes one row ahead and back; SQLite and MySQL also tell it by themselves.
-    """
-    inner = cursor.cursor
-    if connection.vendor != "sqlite" and getattr(inner, "description", None) and hasattr(inner, "scroll"):
-        # What is returned first need not be the key: generated columns are returned, too.
-        names = [str(column[0]).casefold() for column in inner.description]
-        row = inner.fetchone()
-        if row is None:
-            return None
-        inner.scroll(0, mode="absolute")
-        return row[names.index(str(table.pk_column).casefold())]
-    if connection.vendor in ("sqlite", "mysql"):
-        return getattr(inner, "lastrowid", None) or None
-    return None
+def _given(shape: Insert, column: str, params: Sequence[object]) -> Sequence[object] | None:
+    """Return the values that an INSERT gives a column, ``None`` where it does not name it."""
+    columns = [each.casefold() for each in shape.columns]
+    if column.casefold() not in columns:
+        return None
+    at = columns.index(column.casefold())
+    return [None if row[at] is None else params[row[at]] for row in shape.rows]  # type: ignore[index]  # just asked
 
 
 def folded(relations: Iterable[Relation]) -> tuple[str, ...]:

@@ -16,18 +16,29 @@ _SNAPSHOT_WORDS: Final = (
     "JOURNAL_MODE",
     "LOCKING_MODE",
 )
-_PATH_WORDS: Final = ("SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "CATALOG")
+_PATH_WORDS: Final = ("SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "CATALOG", "ROW_SECURITY")
 
 
 def configured(statement: Statement, tokens: Tokens) -> Statement:
     """Add what ``SELECT set_config(name, ...)`` sets; a name that is not a literal could be any."""
-    names = {
-        tokens.word(at + 2) for at, word in enumerate(tokens.words) if word.rstrip('"').endswith("SET_CONFIG")
-    }
+    calls = [at for at, word in enumerate(tokens.words) if word.rstrip('"').endswith("SET_CONFIG")]
+    names = {tokens.word(at + 2) for at in calls}
     literal = all(name.startswith("'") for name in names)
     isolation = not literal or any(mark in name for name in names for mark in _SNAPSHOT_WORDS)
-    path = not literal or any(mark in name for name in names for mark in _PATH_WORDS)
-    return replace(statement, isolation=isolation, search_path=path)
+    path = not literal or any(mark in name for name in names for mark in (*_PATH_WORDS, "."))
+    return replace(
+        statement, isolation=isolation, search_path=path, local=all(_is_local(tokens, at) for at in calls)
+    )
+
+
+def _is_local(tokens: Tokens, at: int) -> bool:
+    """Tell whether the call of ``set_config`` at an index ends with ``true``: until the end of the transaction."""
+    depth = 0
+    for index in range(at + 1, len(tokens.words)):
+        depth += {"(": 1, ")": -1}.get(tokens.words[index], 0)
+        if depth == 0:
+            return tokens.words[index - 2 : index] == [",", "TRUE"]
+    return False
 
 
 def set_(tokens: Tokens) -> Statement:
@@ -48,9 +59,19 @@ def set_(tokens: Tokens) -> Statement:
         functions=frozenset(found.functions),
         ddl=implicit or tokens.word(1) == "PASSWORD",
         isolation=everything or "TRANSACTION" in tokens.words or tokens.mention(_SNAPSHOT_WORDS),
-        search_path=everything or tokens.mention(_PATH_WORDS),
+        search_path=everything or _sees_otherwise(tokens),
+        local=tokens.word(1) == "LOCAL",
         complete=not found.reads,
     )
+
+
+def _sees_otherwise(tokens: Tokens) -> bool:
+    """Tell whether names that are set decide about names, or about rows: ``app.tenant``, and MySQL's ``@tenant``."""
+    names = [word for word in tokens.words if not word.startswith("'")]
+    at = 2 if tokens.word(1) in {"SESSION", "LOCAL"} else 1
+    custom = "." in tokens.word(at) and not tokens.word(at).startswith("@@")
+    own = any(word[0] == "@" and not word.startswith("@@") and len(word) > 1 for word in names)
+    return custom or own or any(mark in word for word in names for mark in _PATH_WORDS)
 
 
 def session(_tokens: Tokens) -> Statement:

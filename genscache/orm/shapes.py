@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from genscache.delivery import MANY_ROWS
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateByPk:
@@ -29,19 +31,30 @@ class DeleteByPk:
 
 
 @dataclass(frozen=True, slots=True)
-class InsertOne:
-    """``INSERT INTO t (...) VALUES (...)`` of exactly one row, without any clause for conflicts.
+class Insert:
+    """``INSERT INTO t (...) VALUES (...), (...)`` of rows that stand there, without any clause for conflicts.
 
-    ``parameters`` has an item for each of ``columns``: the index of the parameter that is its value as it stands, or
+    Each of ``rows`` has an item for each of ``columns``: the index of the parameter that is its value as it stands, or
     ``None`` where the value is something else (DEFAULT, a number, an expression around a parameter).
     """
 
     table: str
     columns: tuple[str, ...]
-    parameters: tuple[int | None, ...]
+    rows: tuple[tuple[int | None, ...], ...]
 
 
-RowShape: TypeAlias = UpdateByPk | DeleteByPk | InsertOne
+@dataclass(frozen=True, slots=True)
+class InsertArrays:
+    """``INSERT INTO t (...) SELECT * FROM UNNEST((%s)::type[], ...)``: a parameter is the list of a column's values.
+
+    So Django writes several rows on PostgreSQL since 5.2.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+
+
+RowShape: TypeAlias = UpdateByPk | DeleteByPk | Insert | InsertArrays
 
 # ruff: noqa: S608 - patterns that recognise SQL, none is sent anywhere
 _QUOTED = r'(?:"[^"]+"|`[^`]+`)'
@@ -51,9 +64,12 @@ _WHERE: Final = re.compile(
 )
 _UPDATE: Final = re.compile(rf"UPDATE ({_QUOTED}) SET (?={_QUOTED} = )")
 _DELETE: Final = re.compile(rf"DELETE FROM ({_QUOTED})(?= WHERE )")
-_INSERT: Final = re.compile(
-    rf"INSERT INTO ({_QUOTED}) \(({_QUOTED}(?:, {_QUOTED})*+)\) VALUES \((.+?)\)"
-    rf"(?: RETURNING {_COLUMN}(?:, {_COLUMN})*+)?\Z"
+_INSERT: Final = re.compile(rf"INSERT INTO ({_QUOTED}) \(({_QUOTED}(?:, {_QUOTED})*+)\) VALUES ")
+_RETURNING: Final = re.compile(rf" RETURNING {_COLUMN}(?:, {_COLUMN})*+\Z")
+_ARRAYS: Final = re.compile(
+    r'INSERT INTO "(\w+)" \(("\w+"(?:, "\w+")*+)\) SELECT \* FROM UNNEST'
+    r"\((\(%s\)::[a-z][a-z0-9 ]*\[\](?:, \(%s\)::[a-z][a-z0-9 ]*\[\])*+)\)"
+    r'(?: RETURNING "\w+"\."\w+"(?:, "\w+"\."\w+")*+)?\Z'
 )
 _NAME: Final = re.compile(_QUOTED)
 _STEP: Final = re.compile(rf"{_QUOTED}|%s|%%|[A-Za-z_]\w*+|[(),;=]")
@@ -113,22 +129,65 @@ def _delete(sql: str) -> DeleteByPk | None:
     return DeleteByPk(table=head[1][1:-1], column=where[2][1:-1], count=(where[3] or where[4]).count("%s"))
 
 
-def _insert(sql: str) -> InsertOne | None:
-    """Recognise an insert of exactly one row."""
+def insert_arrays(sql: str) -> InsertArrays | None:
+    """Recognise an insert of several rows as Django writes it for PostgreSQL.
+
+    Its brackets are read differently by other databases; it stands in no other text, so that does not matter.
+    """
+    match = _ARRAYS.match(sql) if sql.startswith("INSERT ") else None
+    if match is None:
+        return None
+    columns = tuple(name[1:-1] for name in _NAME.findall(match[2]))
+    return InsertArrays(table=match[1], columns=columns) if match[3].count("%s") == len(columns) else None
+
+
+def _insert(sql: str) -> Insert | None:
+    """Recognise an insert of rows whose values stand in the statement."""
     match = _INSERT.match(sql)
     if match is None:
         return None
     columns = tuple(name[1:-1] for name in _NAME.findall(match[2]))
-    parameters = _parameters(match[3])
-    if parameters is None or len(parameters) != len(columns):
+    returning = _RETURNING.search(sql, match.end())
+    body = sql[match.end() : returning.start() if returning else len(sql)]
+    if body.count("), (") >= MANY_ROWS:
+        # Whoever writes so many names the model; to tell them apart would be work for nothing.
         return None
-    return InsertOne(table=match[1][1:-1], columns=columns, parameters=parameters)
+    rows = _plain_rows(body, len(columns)) or _rows(body, len(columns))
+    return None if rows is None else Insert(table=match[1][1:-1], columns=columns, rows=rows)
 
 
-def _parameters(clause: str) -> tuple[int | None, ...] | None:
-    """Return, for each value of a row, the index of the parameter that it is; ``None`` if it is not one row."""
+def _plain_rows(body: str, width: int) -> tuple[tuple[int | None, ...], ...] | None:
+    """Return the rows of a VALUES clause that is nothing but parameters; quickly, since there may be many."""
+    row = f"({', '.join(['%s'] * width)})"
+    count, rest = divmod(len(body) + 2, len(row) + 2)
+    if rest or body != ", ".join([row] * count):
+        return None
+    return tuple(tuple(range(first, first + width)) for first in range(0, count * width, width))
+
+
+def _rows(body: str, width: int) -> tuple[tuple[int | None, ...], ...] | None:
+    """Return the rows of a VALUES clause; ``None`` if it is not simply that."""
+    rows: list[tuple[int | None, ...]] = []
+    seen = 0
+    for piece in _split(body):
+        text = piece.strip()
+        values = _values(text[1:-1], seen) if text[:1] == "(" and text[-1:] == ")" else None
+        if values is None or len(values) != width:
+            return None
+        rows.append(values)
+        seen += _STEP.findall(text).count("%s")
+    return tuple(rows)
+
+
+def _values(clause: str, seen: int) -> tuple[int | None, ...] | None:
+    """Return, for each value of a row, the index of the parameter that it is; ``None`` if it is not one row.
+
+    Args:
+        clause: What stands between the row's parentheses.
+        seen: How many parameters stand before it.
+    """
     values: list[int | None] = []
-    seen = depth = 0
+    depth = 0
     for value in _split(clause):
         values.append(seen if value.strip() == "%s" else None)
         for step in _STEP.findall(value):

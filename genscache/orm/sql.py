@@ -9,14 +9,23 @@ from functools import lru_cache
 from typing import Final
 
 from genscache.orm.lexer import is_ambiguous, readings, tokenize
-from genscache.orm.shapes import DeleteByPk, InsertOne, RowShape, UpdateByPk, row_shape
+from genscache.orm.shapes import (
+    DeleteByPk,
+    Insert,
+    InsertArrays,
+    RowShape,
+    UpdateByPk,
+    insert_arrays,
+    row_shape,
+)
 from genscache.orm.statement import Relation, Statement, StatementKind
 from genscache.orm.tokens import Tokens
 from genscache.orm.verbs import one_statement
 
 __all__ = [
     "DeleteByPk",
-    "InsertOne",
+    "Insert",
+    "InsertArrays",
     "Relation",
     "RowShape",
     "SqlMemo",
@@ -58,7 +67,9 @@ def scan(sql: str) -> Statement:
         return replace(_merged(sql), kind=StatementKind.UNKNOWN, complete=False)
     sql = _GLUED.sub(r"\1 \2", sql)
     if is_ambiguous(sql):
-        return _merged(sql)
+        statement = _merged(sql)
+        arrays = insert_arrays(sql) if statement.kind is StatementKind.WRITE else None
+        return statement if arrays is None else replace(statement, shape=arrays)
     statement = _scan_text(sql)
     if statement.kind is StatementKind.WRITE:
         shape = row_shape(sql)
@@ -125,6 +136,7 @@ def _union(found: list[Statement], kind: StatementKind) -> Statement:
         ddl=any(one.ddl for one in found),
         isolation=any(one.isolation for one in found),
         search_path=any(one.search_path for one in found),
+        local=all(one.local for one in found if one.search_path),
         complete=kind is not StatementKind.UNKNOWN and all(one.complete for one in found),
     )
 

@@ -53,7 +53,8 @@ class Statement:
         locking: It takes row locks (FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE).
         ddl: It may commit the open transaction without being asked (MySQL, MariaDB and Oracle do so for DDL).
         isolation: It may set or change an isolation level or a snapshot.
-        search_path: It may change which schema or database an unqualified name means.
+        search_path: It may change which schema or database an unqualified name means, or which rows a session sees.
+        local: What ``search_path`` says ends with the transaction.
         complete: ``reads`` is all that it reads. If false, a result that depends on it must not be stored.
         shape: Which rows it writes, where it is exactly what Django's ORM emits for rows known by primary key.
     """
@@ -67,5 +68,6 @@ class Statement:
     ddl: bool = False
     isolation: bool = False
     search_path: bool = False
+    local: bool = False
     complete: bool = True
     shape: RowShape | None = None

@@ -13,7 +13,7 @@ from typing import TypedDict, TypeVar
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from genscache import isolation
+from genscache import isolation, sessions
 from genscache.engine import Engine
 from genscache.orm.control import Control
 from genscache.orm.reading import before_read
@@ -65,6 +65,8 @@ class Watcher:
         statement = self._memo.scan(text)
         if statement.isolation:
             isolation.changed(connection, state, text)
+        if statement.search_path:
+            sessions.change(connection, state, local=statement.local)
         control = self._control.of(connection, state, statement, text)
         if control is not None:
             return control(lambda: execute(sql, params, many, context))

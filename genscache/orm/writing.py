@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from genscache.engine import Engine
 from genscache.keys import Namespace
 from genscache.orm.cursors import WatchedCursor
-from genscache.orm.rows import EVERYTHING, Effect, birth
+from genscache.orm.observing import Observer, Values, observer
+from genscache.orm.rows import EVERYTHING, Effect, births, known_effect
 from genscache.orm.sql import Statement
 from genscache.recording import current_recording
 from genscache.transactions import (
@@ -62,7 +64,11 @@ class Write:
         if recording is not None:
             recording.spoil(WRITES)
         if not in_transaction(self._connection, self._state):
-            return self._settled(execute)
+            if not self._may_begin() or self._observer() is None:
+                return self._settled(execute)
+            # The values before, the statement and the values after belong together.
+            with transaction.atomic(using=self._connection.alias):
+                return self._pending(execute, finish=True)
         self._state.wrote = True
         if statement.ddl and self._connection.vendor == "mysql":
             self._state.add(self._effect.before)
@@ -71,10 +77,24 @@ class Write:
             # A text that may do anything may also have ended the transaction.
             self._state.add(self._effect.before)
             return self._settled(execute)
+        return self._pending(execute)
+
+    def _pending(self, execute: Callable[[], Result], *, finish: bool = False) -> Result:
+        """Run a statement whose effect waits for COMMIT.
+
+        Args:
+            execute: Runs it.
+            finish: The COMMIT follows at once, and must not find the statement unfinished.
+        """
+        self._state.wrote = True
+        observing = self._observer()
         written: Iterable[Namespace] = self._effect.before
         try:
+            old = observing.before() if observing else None
             result = execute()
-            written = self._after()
+            if finish:
+                _finish(self._cursor)
+            written = self._after(observing, old)
         finally:
             # Also when a signal raises between the statement and this line, and the caller goes on to commit.
             self._state.add(written)
@@ -105,19 +125,32 @@ class Write:
             ticket.settle(self._after())
         return result
 
-    def _after(self) -> Iterable[Namespace]:
+    def _observer(self) -> Observer | None:
+        return observer(self._engine, self._connection, self._state, self._effect)
+
+    def _may_begin(self) -> bool:
+        """Tell whether ``atomic`` would begin a transaction, and here: not where somebody has done so in the driver."""
+        known = connections[self._connection.alias] is self._connection
+        return known and not driver_in_transaction(self._connection)
+
+    def _after(self, observing: Observer | None = None, old: Values | None = None) -> Iterable[Namespace]:
         """Return what is bumped, now that the statement has run."""
-        if self._effect.born is None:
-            return self._effect.after
-        try:
-            return self._effect.after | birth(
-                self._engine.catalog, self._connection, self._effect.born, self._cursor
-            )
-        except (DatabaseError, driver_error(self._connection), LookupError, TypeError) as error:
-            self._engine.hub.survived(
-                "unknown statement", f"the key of a new row could not be told: {error!r}"
-            )
-            return self._effect.before
+        after, known, catalog = self._effect.after, self._effect.known, self._engine.catalog
+        if known is None:
+            return after
+        if known.keys is None:
+            try:
+                known = replace(known, keys=births(self._connection, known, self._cursor))
+            except (DatabaseError, driver_error(self._connection), LookupError, TypeError) as error:
+                self._engine.hub.survived(
+                    "unknown statement", f"the keys of new rows could not be told: {error!r}"
+                )
+                return self._effect.before
+            after |= known_effect(catalog, self._connection.alias, known).after
+        rows = observing.after(old, known.keys or ()) if observing else None
+        return (
+            after if rows is None else catalog.matched(self._connection.alias, known.table.name, after, rows)
+        )
 
 
 class NotRunYet(Exception):

@@ -8,7 +8,8 @@ import pytest
 
 from genscache.orm.sql import (
     DeleteByPk,
-    InsertOne,
+    Insert,
+    InsertArrays,
     Relation,
     RowShape,
     SqlMemo,
@@ -348,6 +349,13 @@ def test_a_read_that_can_be_told_is_complete(sql: str) -> None:
         ("SET search_path TO x", "search_path"),
         ("SET LOCAL SCHEMA 'x'", "search_path"),
         ("SELECT set_config('search_path', 'x', false)", "search_path"),
+        ("SELECT set_config('app.tenant', 'x', true)", "search_path"),
+        ("SET app.tenant = 'x'", "search_path"),
+        ("SET LOCAL app.tenant TO 'x'", "search_path"),
+        ("SET @tenant = 5", "search_path"),
+        ("SET sql_mode = '', @tenant := 5", "search_path"),
+        ("SET SESSION AUTHORIZATION x", "search_path"),
+        ("SET row_security = off", "search_path"),
         ("USE other", "search_path"),
         ("ATTACH DATABASE 'x' AS y", "search_path"),
         ("ALTER SESSION SET CURRENT_SCHEMA = x", "search_path"),
@@ -366,7 +374,10 @@ def test_flags(sql: str, flag: str) -> None:
         "UPDATE a SET x = 1",
         "SET x = 1",
         "BEGIN",
-        "SELECT set_config('x.y', 'z', true)",
+        "SELECT set_config('work_mem', 'z', true)",
+        "SET application_name = 'role of the schema'",
+        "SET statement_timeout = 1.5",
+        "SET @@session.sql_mode = 'x'",
     ],
 )
 def test_flags_are_off_where_nothing_calls_for_them(sql: str, flag: str) -> None:
@@ -420,12 +431,33 @@ SHAPES: list[tuple[str, RowShape | None]] = [
     ('DELETE FROM "t" WHERE NOT "t"."id" = %s', None),
     ('DELETE FROM "t" WHERE "t"."id" IN (SELECT U0."id" FROM "u" U0)', None),
     ('DELETE FROM "s"."t" WHERE "t"."id" = %s', None),
-    ('INSERT INTO "t" ("a", "b") VALUES (%s, %s)', InsertOne("t", ("a", "b"), (0, 1))),
-    ('INSERT INTO "t" ("a", "b") VALUES (%s, %s) RETURNING "t"."id"', InsertOne("t", ("a", "b"), (0, 1))),
+    ('INSERT INTO "t" ("a", "b") VALUES (%s, %s)', Insert("t", ("a", "b"), ((0, 1),))),
+    ('INSERT INTO "t" ("a", "b") VALUES (%s, %s) RETURNING "t"."id"', Insert("t", ("a", "b"), ((0, 1),))),
     ('INSERT INTO "t" ("a", "b", "c") VALUES (%s, ST_GeomFromEWKB(%s, 4326), %s)',
-     InsertOne("t", ("a", "b", "c"), (0, None, 2))),
-    ('INSERT INTO "t" ("a", "b") VALUES (DEFAULT, %s)', InsertOne("t", ("a", "b"), (None, 0))),
-    ('INSERT INTO "t" ("a") VALUES (%s), (%s)', None),
+     Insert("t", ("a", "b", "c"), ((0, None, 2),))),
+    ('INSERT INTO "t" ("a", "b") VALUES (DEFAULT, %s)', Insert("t", ("a", "b"), ((None, 0),))),
+    ('INSERT INTO "t" ("a") VALUES (%s), (%s)', Insert("t", ("a",), ((0,), (1,)))),
+    ('INSERT INTO "t" ("a", "b") VALUES (%s, %s), (%s, %s), (%s, %s) RETURNING "t"."id", "t"."c"',
+     Insert("t", ("a", "b"), ((0, 1), (2, 3), (4, 5)))),
+    ('INSERT INTO "t" ("a", "b") VALUES (%s, f(%s, %s)), (DEFAULT, %s), (7, %s)',
+     Insert("t", ("a", "b"), ((0, None), (None, 3), (None, 4)))),
+    ('INSERT INTO "t" ("a") VALUES (%s), (%s) ON CONFLICT DO NOTHING', None),
+    ('INSERT INTO "t" ("a") VALUES (%s), (%s) ON CONFLICT("a") DO UPDATE SET "a" = (%s)', None),
+    ('INSERT INTO `t` (`a`) VALUES (%s), (%s) AS new ON DUPLICATE KEY UPDATE `a` = f(`new`.`a`)', None),
+    ('INSERT INTO "t" ("a", "b") VALUES (%s, %s), (%s)', None),
+    ('INSERT INTO "t" ("a") VALUES (%s), (SELECT 1)', None),
+    ('INSERT INTO "t" ("a") VALUES (%s), ROW(%s)', None),
+    ('INSERT INTO "t" ("a") VALUES (%s), (%s) WHERE (%s)', None),
+    ('INSERT INTO "t" ("a") VALUES ' + ", ".join(["(%s)"] * 300), Insert("t", ("a",), tuple((i,) for i in range(300)))),
+    ('INSERT INTO "t" ("a") VALUES ' + ", ".join(["(%s)"] * 301), None),
+    ('INSERT INTO "t" ("a", "b") SELECT * FROM UNNEST((%s)::integer[], (%s)::double precision[]) RETURNING "t"."id"',
+     InsertArrays("t", ("a", "b"))),
+    ('INSERT INTO "t" ("a") SELECT * FROM UNNEST((%s)::varchar[])', InsertArrays("t", ("a",))),
+    ('INSERT INTO "t" ("a") SELECT * FROM UNNEST((%s)::varchar[]) ON CONFLICT DO NOTHING', None),
+    ('INSERT INTO "t" ("a", "b") SELECT * FROM UNNEST((%s)::varchar[])', None),
+    ('INSERT INTO "t" ("a") SELECT * FROM UNNEST((%s)::varchar[], (%s)::text[])', None),
+    ('INSERT INTO "t" ("a") SELECT * FROM UNNEST((%s)::varchar[]) WHERE "a" > %s', None),
+    ('INSERT INTO "t" ("a") SELECT * FROM UNNEST((SELECT %s)::varchar[])', None),
     ('INSERT INTO "t" ("a") VALUES ((SELECT 1))', None),
     ('INSERT INTO "t" ("a", "b") VALUES (%s)', None),
     ('INSERT INTO "t" ("a") VALUES (%s) ON CONFLICT DO NOTHING', None),
@@ -517,3 +549,24 @@ def test_a_huge_text_is_scanned_in_one_pass() -> None:
     rows = ", ".join(["(%s, %s, %s)"] * 50_000)
     assert names(scan(f"INSERT INTO a (x, y, z) VALUES {rows}").writes) == "a"
     assert scan("(" * 20_000 + "SELECT 1").complete is False
+
+
+@pytest.mark.parametrize(
+    ("sql", "local"),
+    [
+        ("SET LOCAL search_path TO x", True),
+        ("SET search_path TO x", False),
+        ("SET SESSION search_path TO x", False),
+        ("SELECT set_config('app.tenant', %s, true)", True),
+        ("SELECT set_config('app.tenant', concat('a', 'b'), true), set_config('app.b', 'x', TRUE)", True),
+        ("SELECT set_config('app.tenant', 'x', true), set_config('app.b', 'x', false)", False),
+        ("SELECT set_config('app.tenant', 'x', %s)", False),
+        ("SELECT set_config('app.tenant', 'true', not true)", False),
+        ("SELECT set_config('app.tenant', 'x', true); UPDATE a SET x = 1", True),
+        ("SET LOCAL app.tenant = 'x'; SET ROLE y", False),
+    ],
+)
+def test_what_ends_with_the_transaction_is_known(sql: str, local: bool) -> None:  # noqa: FBT001 - a parameter
+    found = scan(sql)
+    assert found.search_path
+    assert found.local is local

@@ -81,7 +81,7 @@ def test_a_hook_that_was_registered_first_reads_fresh(alias: str, cache: Cache, 
         transaction.on_commit(lambda: found.append(cache.read(titles, alias)), using=alias)
         rename(alias, rows.pks[0], "new")
 
-    assert [(answer.value, answer.outcome) for answer in found] == [(NEW, "miss")]  # type: ignore[attr-defined]
+    assert [(answer.value, answer.outcome) for answer in found] == [(NEW, "miss")]
     assert cache.read(titles, alias).outcome == "hit"
 
 

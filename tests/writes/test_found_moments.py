@@ -34,7 +34,7 @@ class TooLate(Exception):
 def signal_after_the_statement(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a signal arrive between a statement's answer and the note of what it wrote; once."""
 
-    def arrive(_self: Write) -> None:
+    def arrive(_self: Write, *_given: object) -> None:
         monkeypatch.undo()
         raise TooLate
 

@@ -53,7 +53,7 @@ def test_a_write_of_known_rows(alias: str, quick: Cache, rows: Rows, form: str, 
     assert quick.read(sections, alias).outcome == "hit"
     expected = [0, 2]
     if form == "delete":
-        # The tags of the deleted article go first, by the many-to-many table that both ends derive from.
+        # Its links to tags go first, rows that are not known; who says obj(Article, pk) means an article's links, too.
         expected = []
     assert survivors(quick, alias, rows) == expected
 

@@ -42,7 +42,7 @@ def test_many_to_many(alias: str, quick: Cache, rows: Rows, backwards: bool) -> 
 
 @every_database
 def test_a_reader_that_declared_only_one_end_of_a_many_to_many(alias: str, quick: Cache, rows: Rows) -> None:
-    """The table between derives into both ends: whoever reads articles by tags depends on articles."""
+    """Who says that he depends on articles may read them by their tags."""
 
     @cached(Article, timeout=60)
     def by_tag() -> list[str]:

@@ -31,7 +31,7 @@ def main(alias: str, url: str, prefix: str, point: str, pk: str) -> None:
 
     store = SpyStore(open_stores(url, prefix=prefix).sync)
     settings = Settings.of({"STORE": url, "PREFIX": prefix, "LEASE": 1.0})
-    apps.get_app_config("genscache").engine = Engine(settings, store=store)  # type: ignore[attr-defined]
+    apps.get_app_config("genscache").engine = Engine(settings, store=store)
     if point == "leased":
         store.after(Lease, stop)
     else:

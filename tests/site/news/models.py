@@ -145,3 +145,35 @@ class Hoard(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Reader(models.Model):
+    """A person who reads, with friends: a many-to-many field to itself, in both directions at once."""
+
+    name = models.CharField(max_length=100)
+    friends = models.ManyToManyField("self")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Club(models.Model):
+    """Readers who meet: a many-to-many field with a model of its own between."""
+
+    name = models.CharField(max_length=100)
+    founded = models.DateField(null=True)
+    open = models.BooleanField(default=True)
+    members = models.ManyToManyField(Reader, through="Membership", related_name="clubs")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """That a reader belongs to a club."""
+
+    club = models.ForeignKey(Club, on_delete=models.CASCADE)
+    reader = models.ForeignKey(Reader, on_delete=models.CASCADE)
+
+    def __str__(self) -> str:
+        return f"{self.reader} in {self.club}"

@@ -1,0 +1,1 @@
+"""Fills from replicas: what lags, what does not, and what cannot be told."""

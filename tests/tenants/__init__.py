@@ -1,0 +1,1 @@
+"""Tenants as schemas, roles and settings of one database."""

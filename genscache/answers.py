@@ -115,7 +115,7 @@ class Reader:
         if reason or decision.mode is Mode.BYPASS:
             return Bypass(reason or decision.reason)
         found = self._engine.dependencies.get(job.call.identity)
-        if found is None and job.identity.options.discover:
+        if found is None and job.identity.discover:
             found = read_hint(job, (yield from Fetch((), job.hint)).entry)
         if found:
             namespaces = (*job.call.base, *job.call.declared, *found)
@@ -142,7 +142,7 @@ class Reader:
             return (yield from self._follow(flight, filler, joins))
         shared: Shared = None
         try:
-            if self._job.identity.options.lock:
+            if self._job.identity.lock:
                 result, shared = yield from self._locked(filler)
             else:
                 result, shared = yield from filler.fill()
@@ -217,7 +217,10 @@ class Reader:
 
     def _bypass(self, reason: str) -> Steps[object]:
         """Compute and store nothing, here or in the cached function that called this one."""
-        note_bypass(self._engine, self._job.path, reason)
+        if self._job.identity.transparent:
+            self._engine.hub.send(Read(self._job.path, "bypass", reason))
+        else:
+            note_bypass(self._engine, self._job.path, reason)
         return (yield self._job.compute)
 
     def _decode(self, key: str, payload: bytes) -> object:

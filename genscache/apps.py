@@ -8,12 +8,13 @@ import threading
 import weakref
 from types import ModuleType
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.signals import setting_changed
-from django.db import connections
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.models.signals import class_prepared
 
 from genscache.checks import check_engine
 from genscache.conf import Settings
@@ -21,6 +22,7 @@ from genscache.delivery import say_farewell
 from genscache.engine import Engine
 from genscache.orm.connection import Watch
 from genscache.orm.watcher import Watcher
+from genscache.querysets.adoption import Adoption
 
 WATCHED_SETTINGS = frozenset({"GENSCACHE", "CACHES", "DATABASES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
 
@@ -37,6 +39,7 @@ class GenscacheConfig(AppConfig):
         super().__init__(app_name, app_module)
         # Here and not in ready(): an app that comes before this one may ask for the engine in its own.
         self._making = threading.Lock()
+        self.adoption = Adoption()
 
     @property
     def engine(self) -> Engine:
@@ -55,13 +58,20 @@ class GenscacheConfig(AppConfig):
     def ready(self) -> None:
         """Check the settings and watch every connection, those that exist already included."""
         self._engine = self._engine or _made()
+        self.adoption.adopt_models()
         self._watch = Watch(lambda: self.engine, Watcher(lambda: self.engine))
         connection_created.connect(self._connected, dispatch_uid="genscache")
+        class_prepared.connect(self._model_prepared, dispatch_uid="genscache")
         setting_changed.connect(self._setting_changed, dispatch_uid="genscache")
         for connection in connections.all(initialized_only=True):
             if connection.connection is not None:
                 self._watch.adopt(connection)
         checks.register(check_engine, checks.Tags.caches)
+
+    def _model_prepared(self, *, sender: type[models.Model], **_: object) -> None:
+        """Adopt the managers of a model that is made when the apps are ready (tests, plugins)."""
+        if sender._meta.apps is apps:
+            self.adoption.adopt_declared(sender)
 
     def _connected(self, *, connection: BaseDatabaseWrapper, **_: object) -> None:
         self._watch.adopt(connection)

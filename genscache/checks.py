@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
+from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own names
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 from genscache.dependencies import resolve_model
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
+from genscache.match_settings import refusals
+from genscache.querysets.adoption import OFFERED, is_offered
 from genscache.stores.base import Capabilities
+
+TENANT_BACKENDS = ("django_tenants", "tenant_schemas", "django_pgschemas")
+"""Packages whose connections set ``search_path`` on the driver's own cursor, which nobody watches."""
 
 
 def check_engine(**_: object) -> list[CheckMessage]:
@@ -20,7 +29,14 @@ def check_engine(**_: object) -> list[CheckMessage]:
         capabilities = engine.store.capabilities
     except ImproperlyConfigured as error:
         return [Error(str(error), id="genscache.E001")]
-    return [*_capabilities(engine, capabilities), *_database(capabilities), *_settings(engine)]
+    return [
+        *_capabilities(engine, capabilities),
+        *_database(capabilities),
+        *_settings(engine),
+        *_models(engine),
+        *_managers(),
+        *_databases(engine),
+    ]
 
 
 def _capabilities(engine: Engine, capabilities: Capabilities) -> Iterator[CheckMessage]:
@@ -76,3 +92,56 @@ def _settings(engine: Engine) -> Iterator[CheckMessage]:
             hint='Remove GENSCACHE["SIGN"]; a signature costs a few microseconds.',
             id="genscache.W005",
         )
+
+
+def _models(engine: Engine) -> Iterator[CheckMessage]:
+    for message in refusals(engine.settings):
+        yield Error(message, id="genscache.E002")
+    labels = {model._meta.label.casefold(): model._meta.label for model in apps.get_models()}
+    for pattern in engine.settings.models:
+        if any(fnmatchcase(label, pattern.casefold()) for label in labels):
+            continue
+        near = difflib.get_close_matches(pattern.casefold(), labels, n=1, cutoff=0.5)
+        yield Warning(
+            f'GENSCACHE["MODELS"]["{pattern}"] fits no installed model, so nothing is cached because of it.',
+            hint=f'Did you mean "{labels[near[0]]}"?' if near else 'Write "app.Model", "app.*" or "*".',
+            id="genscache.W007",
+        )
+
+
+def _managers() -> Iterator[CheckMessage]:
+    for model in apps.get_models():
+        for manager in model._meta.managers:
+            taken = [name for name in OFFERED if not is_offered(manager, name)]
+            if taken:
+                names = " and ".join(f".{name}()" for name in taken)
+                yield Warning(
+                    f"The manager {manager.name!r} of {model._meta.label} has an attribute of its own named "
+                    f"{', '.join(map(repr, taken))}, which stays: it has no {names} of genscache.",
+                    hint=f"Write {model.__name__}.{manager.name}.all().{taken[0]}(), or rename the attribute.",
+                    obj=model,
+                    id="genscache.W008",
+                )
+
+
+def _databases(engine: Engine) -> Iterator[CheckMessage]:
+    for alias, replica in engine.settings.replicas.items():
+        vendors = {connections[each].vendor for each in (alias, replica.primary)}
+        if replica.guard == "position" and vendors != {"postgresql"}:
+            yield Warning(
+                f'GENSCACHE["REPLICAS"]["{alias}"]["guard"] is "position", which only PostgreSQL tells, and this is '
+                f"{' and '.join(sorted(vendors))}: nothing that is read there is stored.",
+                hint=f'Write {{"primary": "{replica.primary}", "max_lag": 30}}.',
+                id="genscache.W009",
+            )
+    for alias, settings in connections.settings.items():
+        if (
+            engine.settings.key_context is None
+            and str(settings.get("ENGINE")).split(".")[0] in TENANT_BACKENDS
+        ):
+            yield Warning(
+                f'The database "{alias}" changes its schema with each tenant, where genscache cannot see it: one '
+                "tenant would be served what was stored for another.",
+                hint='Set GENSCACHE["KEY_CONTEXT"] to a function that returns connection.schema_name.',
+                id="genscache.W010",
+            )

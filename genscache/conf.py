@@ -14,16 +14,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from genscache.keys import KeySpace
+from genscache.policies import ModelPolicy, checked, policy_of
+from genscache.replication import Replica
 
 LONGEST_TIMEOUT = 30 * 24 * 3600
 """The longest life of an entry in seconds: half of a counter's, so that a counter outlives what depends on it."""
 
 SHORTEST_LEASE = 0.001
 """Seconds: a store counts leases in milliseconds."""
-
-LATER = {
-    "MODELS": "automatic caching of querysets is not part of this release; use @cached",
-}
 
 OnOutage: TypeAlias = Literal["refuse", "proceed"]
 
@@ -40,13 +38,14 @@ class Settings:
         derived: What derives from what: a view, trigger target or ``procedure()`` and the tables it stands for.
         lease: Length of a write lease in seconds; 0 switches leases off.
         on_outage: What a write does while no lease can be had.
-        replicas: Database alias of a replica -> alias of its primary.
+        replicas: Database alias of a replica -> whose it is, and when what is read from it may be stored.
         key_context: Called for each read; its text separates entries (tenants).
         serializer: Dotted path of an object with ``dumps`` and ``loads``, or ``"pickle"``.
         sign: Sign entries with a key derived from ``SECRET_KEY``.
         allowed_classes: Unsigned pickles may hold these classes besides the safe ones.
         max_entry_bytes: Larger payloads are returned and not stored.
         enabled: False: every read bypasses; writes still invalidate.
+        models: How querysets of models are cached by themselves, by label pattern.
     """
 
     store: str | None = None
@@ -56,13 +55,14 @@ class Settings:
     derived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lease: float = 10.0
     on_outage: OnOutage = "refuse"
-    replicas: Mapping[str, str] = field(default_factory=dict)
+    replicas: Mapping[str, Replica] = field(default_factory=dict)
     key_context: Callable[[], str] | None = None
     serializer: str = "pickle"
     sign: bool = True
     allowed_classes: tuple[str, ...] = ()
     max_entry_bytes: int = 1_048_576
     enabled: bool = True
+    models: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @classmethod
     def load(cls) -> Settings:
@@ -78,6 +78,10 @@ class Settings:
             )
         return cls.of(given)
 
+    def policy(self, label: str) -> ModelPolicy:
+        """Return how querysets of the model ``label`` are cached."""
+        return policy_of(self.models, label)
+
     @classmethod
     def of(cls, given: Mapping[str, object]) -> Settings:
         """Check a mapping of settings; see ``load``."""
@@ -88,6 +92,11 @@ class Settings:
                 raise ImproperlyConfigured(_unknown(key, names))
             values[names[key]] = _CHECKS[key](f'GENSCACHE["{key}"]', value)
         return cls(**values)  # type: ignore[arg-type]  # every value has passed the check of its key
+
+
+def given() -> Mapping[str, object]:
+    """Return ``settings.GENSCACHE`` as it stands."""
+    return cast("Mapping[str, object]", getattr(django_settings, "GENSCACHE", {}))
 
 
 def secret_keys() -> tuple[bytes, ...]:
@@ -153,8 +162,6 @@ def seconds(
 
 
 def _unknown(key: object, names: Mapping[str, str]) -> str:
-    if key in LATER:
-        return f'GENSCACHE["{key}"] cannot be used yet: {LATER[str(key)]}.'
     near = difflib.get_close_matches(str(key).upper(), names, n=1, cutoff=0.5)
     cure = f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(sorted(names))}."
     return f'GENSCACHE["{key}"] is not a setting of genscache. {cure}'
@@ -234,20 +241,33 @@ def _derived(name: str, value: object) -> dict[str, tuple[str, ...]]:
     return {key: _names(f'{name}["{key}"]', item) for key, item in _mapping(name, value).items()}
 
 
-def _replicas(name: str, value: object) -> dict[str, str]:
-    replicas = {key: _text(f'{name}["{key}"]', item) for key, item in _mapping(name, value).items()}
-    for replica, primary in replicas.items():
-        for alias in (replica, primary):
-            if alias not in django_settings.DATABASES:
+def _replicas(name: str, value: object) -> dict[str, Replica]:
+    try:
+        replicas = {key: Replica.of(f'{name}["{key}"]', item) for key, item in _mapping(name, value).items()}
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from None
+    for alias, replica in replicas.items():
+        for named in (alias, replica.primary):
+            if named not in django_settings.DATABASES:
                 known = ", ".join(sorted(django_settings.DATABASES))
                 raise ImproperlyConfigured(
-                    f"{name} names the database {alias!r}, which is not in DATABASES: {known}."
+                    f"{name} names the database {named!r}, which is not in DATABASES: {known}."
                 )
-        if primary in replicas:
+        if replica.primary in replicas:
             raise ImproperlyConfigured(
-                f'{name}["{replica}"] is {primary!r}, itself a replica. Name the primary.'
+                f'{name}["{alias}"] is {replica.primary!r}, itself a replica. Name the primary.'
             )
     return replicas
+
+
+def _models(name: str, value: object) -> dict[str, dict[str, object]]:
+    try:
+        return {
+            pattern: checked(f'{name}["{pattern}"]', given, seconds)
+            for pattern, given in _mapping(name, value).items()
+        }
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from None
 
 
 def _choice(name: str, value: object) -> OnOutage:
@@ -283,4 +303,5 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "ALLOWED_CLASSES": _names,
     "MAX_ENTRY_BYTES": _size,
     "ENABLED": _flag,
+    "MODELS": _models,
 }

@@ -295,6 +295,23 @@ def _decorated(
     return kind(function, options, binds=binds)
 
 
+def path_of(function: _Cached[...]) -> str:
+    """Return what events and messages call a cached function."""
+    return function._identity.path  # noqa: SLF001 - of this module
+
+
+def job_of(
+    function: _Cached[...], engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Job:
+    """Return the job of answering one call of a cached function.
+
+    Raises:
+        TypeError: The function cannot be called so.
+        UncacheableArgument: An argument has no canonical form.
+    """
+    return function._job(engine, args, kwargs)  # noqa: SLF001 - of this module
+
+
 def _is_decorated(only: object) -> bool:
     """Tell whether what stands in the parentheses is what ``@cached`` without parentheses stands on."""
     if isinstance(only, type | ObjectRef | models.Model | str):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
 from django.utils.module_loading import import_string
 
 from genscache import conf
@@ -20,6 +21,7 @@ from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.flights import AsyncFlights, Flights
 from genscache.keys import KeySpace, Namespace
 from genscache.namespaces import Catalog
+from genscache.policies import ModelPolicy
 from genscache.protocol.memory import Memory, Recent
 from genscache.protocol.read import Question
 from genscache.protocol.steps import Steps, arun, run
@@ -50,6 +52,8 @@ class Engine:
         self._store = store
         self._async_store = async_store
         self._opening = threading.Lock()
+        self._policies: dict[type[models.Model], ModelPolicy] = {}
+        self._parts: dict[Callable[[Engine], object], object] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -60,6 +64,19 @@ class Engine:
         self.flights = Flights()
         self.async_flights = AsyncFlights()
         self.unsettled = Unsettled()
+
+    def policy(self, model: type[models.Model]) -> ModelPolicy:
+        """Return how querysets of a model are cached without being asked to."""
+        policy = self._policies.get(model)
+        if policy is None:
+            policy = self._policies.setdefault(model, self.settings.policy(model._meta.label))
+        return policy
+
+    def part(self, make: Callable[[Engine], Result]) -> Result:
+        """Return what ``make`` has made of this engine: something that upper layers keep for as long as it lives."""
+        if make not in self._parts:
+            self._parts.setdefault(make, make(self))
+        return cast("Result", self._parts[make])
 
     # -- the stores
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from genscache.protocol.memory import Recent
+
 logger = logging.getLogger("genscache")
 
 Outcome: TypeAlias = Literal["hit", "miss", "bypass"]
@@ -21,6 +23,7 @@ Trouble: TypeAlias = Literal[
     "commit unknown",
     "not stored",
     "unknown statement",
+    "position unknown",
 ]
 
 
@@ -73,6 +76,7 @@ class Hub:
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
         self._counts: Counter[str] = Counter()
+        self._refused: Recent[str, Read] = Recent(2_000)
         self._lock = threading.Lock()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -99,6 +103,15 @@ class Hub:
         logger.warning("%s: %s", kind, detail)
         self.send(Survived(kind, detail))
 
+    def not_stored(self, what: str, reason: str) -> None:
+        """Log and count a result that could not be stored after it was computed as one that could."""
+        self._refused.put(what, Read(what, "miss", reason))
+        self.survived("not stored", f"{what}(): {reason}")
+
+    def last_refused(self, what: str) -> Read | None:
+        """Return the last read by ``what`` in this process that was not stored for a reason; ``explain`` shows it."""
+        return self._refused.get(what)
+
     def counts(self) -> dict[str, int]:
         """Return how often each thing has happened in this process since it started."""
         with self._lock:
@@ -110,6 +123,7 @@ class Hub:
                 self._counts[outcome] += 1
                 if reason:
                     self._counts[f"{outcome}: {reason}"] += 1
+                    self._refused.put(event.what, event)
             case Filled(size=size):
                 self._counts["fill"] += 1
                 self._counts["bytes filled"] += size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from genscache import flights, guards
 from genscache.codec import Content
@@ -12,9 +12,9 @@ from genscache.engine import Engine
 from genscache.events import Filled, Read
 from genscache.exceptions import StoreError, UncacheableValue
 from genscache.flights import Shared
-from genscache.functions import Call, Identity
+from genscache.functions import Call
 from genscache.keys import Kind, Namespace, digest
-from genscache.protocol.read import Miss, fill
+from genscache.protocol.read import Miss, Question, fill
 from genscache.protocol.steps import Local, Steps
 from genscache.recording import Recording, record
 from genscache.types import Generation
@@ -52,20 +52,50 @@ class Compute(Local[object]):
             return Raised(error)
 
 
+class Subject(Protocol):
+    """What is cached: a function, or a kind of query.
+
+    Attributes:
+        path: What events and messages call it.
+        discover: Other processes are told what it was found to depend on.
+        lock: One process at a time fills an entry.
+        transparent: Where it is not cached, a cached function around it sees its queries, as if it were not there.
+    """
+
+    @property
+    def path(self) -> str:
+        """Return the name."""
+
+    @property
+    def discover(self) -> bool:
+        """Tell whether others are told."""
+
+    @property
+    def lock(self) -> bool:
+        """Tell whether one at a time fills."""
+
+    @property
+    def transparent(self) -> bool:
+        """Tell whether it is as if it were not there."""
+
+    def question(self, engine: Engine, call: Call, namespaces: tuple[Namespace, ...]) -> Question:
+        """Return what is asked of the store for a call that depends on ``namespaces``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call of a cached function, and what is needed to answer it.
+    """One read, and what is needed to answer it.
 
     Attributes:
         engine: The engine.
-        identity: The function as the store knows it.
+        identity: What is cached, as the store knows it.
         call: The call.
         compute: Calls the function itself.
         ttl: Life of the entry in milliseconds.
     """
 
     engine: Engine
-    identity: Identity
+    identity: Subject
     call: Call
     compute: Compute
     ttl: int
@@ -102,8 +132,13 @@ class Filler:
 
     def fill(self) -> Steps[tuple[object, Shared]]:
         """Compute and store; return the result, and the key and payload if others may be given it."""
-        recording = Recording(self.vector, discover=self._job.identity.options.discover)
-        recording.use((*self._job.call.base, *self._job.call.declared))
+        call = self._job.call
+        recording = Recording(
+            self.vector,
+            discover=self._job.identity.discover or call.covered is not None,
+            covered=call.covered or (),
+        )
+        recording.use((*call.base, *call.declared))
         content = None
         with flights.leadership(), record(recording):
             result = yield self._job.compute
@@ -123,7 +158,7 @@ class Filler:
             return self._job.engine.codec.dump(result)
         except UncacheableValue as error:
             # The function has done its work; that its result cannot be kept is no reason to fail its caller.
-            self._job.engine.hub.survived("not stored", f"{self._job.path}(): {error}")
+            self._job.engine.hub.not_stored(self._job.path, str(error))
             return None
 
     def _store(self, content: Content, recording: Recording) -> Steps[Shared]:
@@ -132,7 +167,7 @@ class Filler:
         key, superseded = self._place(recording)
         payload = engine.codec.seal(content, key=key)
         if len(payload) > engine.settings.max_entry_bytes:
-            engine.hub.survived("not stored", f"{path}: {TOO_LARGE} ({len(payload)} bytes)")
+            engine.hub.not_stored(path, f"{TOO_LARGE} ({len(payload)} bytes)")
             return None
         try:
             yield from fill(key, payload, ttl, superseded=superseded, hint=self._hint(recording))
@@ -160,9 +195,9 @@ class Filler:
         job = self._job
         known = {*job.call.base, *job.call.declared}
         found = tuple(sorted(each for each in recording.used if each not in known))
-        if found or job.identity.options.discover:
+        if found or job.identity.discover:
             job.engine.dependencies.put(job.call.identity, found)
-        if not job.identity.options.discover:
+        if not job.identity.discover:
             return None
         names = tuple((each.kind.value, each.owner, each.detail) for each in found)
         return job.hint, job.engine.codec.encode(names, key=job.hint)

@@ -49,6 +49,7 @@ class Call:
         base: What every entry of this call depends on: the site, the function, the call.
         declared: What it was declared to depend on.
         forbidden: Why it cannot be cached; empty where it can.
+        covered: Database aliases and tables that ``declared`` stands for, so that only others are discovered.
     """
 
     digest: str
@@ -56,6 +57,7 @@ class Call:
     base: tuple[Namespace, ...]
     declared: tuple[Namespace, ...]
     forbidden: str
+    covered: frozenset[tuple[str, str]] | None = None
 
 
 class Identity:
@@ -77,6 +79,21 @@ class Identity:
             *(getattr(function, "__kwdefaults__", None) or {}).values(),
         )
         self._token = secrets.token_hex(8)
+
+    @property
+    def discover(self) -> bool:
+        """Tell whether the function's queries tell what it depends on."""
+        return self.options.discover
+
+    @property
+    def lock(self) -> bool:
+        """Tell whether one process at a time fills an entry."""
+        return self.options.lock
+
+    @property
+    def transparent(self) -> bool:
+        """Tell whether a cached function around it may be stored when this one was not: nobody saw what it read."""
+        return False
 
     @property
     def namespace(self) -> Namespace:

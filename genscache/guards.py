@@ -12,7 +12,7 @@ from typing import ParamSpec, Self, TypeVar, cast
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from genscache import isolation
+from genscache import isolation, sessions
 from genscache.batches import open_batch
 from genscache.engine import Engine
 from genscache.keys import Namespace
@@ -102,8 +102,14 @@ class Decision:
 _USE = Decision(Mode.USE)
 
 
-def decide(engine: Engine, namespaces: Collection[Namespace]) -> Decision:
-    """Say what a read that depends on ``namespaces`` may do, here and now."""
+def decide(engine: Engine, namespaces: Collection[Namespace], *, looking: bool = False) -> Decision:
+    """Say what a read that depends on ``namespaces`` may do, here and now.
+
+    Args:
+        engine: The engine.
+        namespaces: What the read depends on.
+        looking: There will be no read: open transactions stay as they are, and take no snapshot for it.
+    """
     reason = _forbidden(engine, namespaces)
     if reason:
         return Decision(Mode.BYPASS, reason)
@@ -112,11 +118,16 @@ def decide(engine: Engine, namespaces: Collection[Namespace]) -> Decision:
         reason = _blocked(connection, state, namespaces)
         if reason:
             return Decision(Mode.BYPASS, reason)
-        if in_transaction(connection, state) and not isolation.fixed(engine, connection, state):
+        if looking:
+            snapshot, clock, fixed = isolation.foresee(engine, connection, state)
+        else:
+            fixed = isolation.fixed(engine, connection, state) if in_transaction(connection, state) else True
+            snapshot, clock = state.snapshot, state.clock
+        if in_transaction(connection, state) and not fixed:
             return Decision(Mode.BYPASS, NOT_FIXED)
-        if state.snapshot and state.clock is None:
+        if snapshot and clock is None:
             return Decision(Mode.BYPASS, NO_CLOCK)
-        decision = _narrowed(decision, state)
+        decision = _narrowed(decision, state, clock if snapshot else None)
     return decision
 
 
@@ -140,7 +151,9 @@ def _forbidden(engine: Engine, namespaces: Collection[Namespace]) -> str:
     if engine.unsettled:
         return OWED
     batch = open_batch()
-    return IN_BATCH if batch is not None and batch.touches(namespaces) else ""
+    if batch is not None and batch.touches(namespaces):
+        return IN_BATCH
+    return sessions.forbidden(engine)
 
 
 def _blocked(connection: BaseDatabaseWrapper, state: Transaction, namespaces: Collection[Namespace]) -> str:
@@ -150,11 +163,11 @@ def _blocked(connection: BaseDatabaseWrapper, state: Transaction, namespaces: Co
     return PINNED if connection.vendor == "sqlite" and state.pinned else ""
 
 
-def _narrowed(decision: Decision, state: Transaction) -> Decision:
-    """Add what one open transaction asks for to a decision."""
+def _narrowed(decision: Decision, state: Transaction, clock: Generation | None) -> Decision:
+    """Add what one open transaction asks for to a decision; ``clock``: before its snapshot, if it reads one."""
     not_after = decision.not_after
-    if state.snapshot and state.clock is not None:
-        not_after = state.clock if not_after is None else min(not_after, state.clock)
+    if clock is not None:
+        not_after = clock if not_after is None else min(not_after, clock)
     if state.wrote:
         return Decision(Mode.READ_ONLY, WROTE, not_after)
     return Decision(decision.mode, decision.reason, not_after)

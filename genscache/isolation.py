@@ -14,6 +14,7 @@ from genscache.engine import Engine
 from genscache.exceptions import StoreError
 from genscache.stores.base import ReadClock
 from genscache.transactions import Transaction, driver_error, in_transaction, remember
+from genscache.types import Generation
 
 STATEMENT_LEVELS = ("read committed", "read uncommitted")
 UNKNOWN = "unknown"
@@ -84,6 +85,26 @@ def fixed(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction) -
         return False
     state.fixed = True
     return True
+
+
+def foresee(
+    engine: Engine, connection: BaseDatabaseWrapper, state: Transaction
+) -> tuple[bool, Generation | None, bool]:
+    """Tell what a read in an open transaction would find, and leave the transaction as it is.
+
+    Returns:
+        Whether its statements share a snapshot, the clock before it, and what ``fixed`` would return.
+    """
+    snapshot, clock = state.snapshot, state.clock
+    if not state.begun:
+        snapshot = reads_snapshot(connection, state)
+        if snapshot and not state.pinned and engine.store.capabilities.ordered:
+            try:
+                clock = engine.store.execute(ReadClock())
+            except StoreError:
+                clock = None
+    begins = connection.vendor in ("postgresql", "sqlite")
+    return snapshot, clock, not snapshot or state.fixed or clock is None or begins
 
 
 def verify(connection: BaseDatabaseWrapper, state: Transaction) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -19,6 +19,7 @@ class Recording:
         vector: Generations that were read before the run began.
         discover: The tables that the run's queries read are dependencies; otherwise only what is declared, and what
             the cached functions that it calls depend on.
+        covered: Database aliases and tables whose namespaces are in ``vector`` already, finer than by table.
 
     Attributes:
         used: What the run depends on, each with the generation that was read *before* the first query that touched
@@ -26,11 +27,22 @@ class Recording:
         flaw: Why the result must not be stored; empty while it may.
     """
 
-    def __init__(self, vector: Mapping[Namespace, Generation], *, discover: bool) -> None:
+    def __init__(
+        self,
+        vector: Mapping[Namespace, Generation],
+        *,
+        discover: bool,
+        covered: Collection[tuple[str, str]] = (),
+    ) -> None:
         self._known = dict(vector)
+        self._covered = covered
         self.discover = discover
         self.used: dict[Namespace, Generation] = {}
         self.flaw = ""
+
+    def uncovered(self, database: str, tables: Iterable[str]) -> tuple[str, ...]:
+        """Return those of ``tables`` that nothing in the vector stands for yet."""
+        return tuple(table for table in tables if (database, table) not in self._covered)
 
     def spoil(self, reason: str) -> None:
         """Forbid storing; the first reason is kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, cast
 
@@ -40,10 +41,16 @@ class Transaction:
         ended_raw: SQL text has committed Django's transaction: what follows may be committed statement by statement.
         isolation_changed: SQL text has touched the isolation level of this connection.
         isolation: The level that the server told, once for the connection.
+        session_changed: SQL text has changed what later SQL on this connection means (``sessions``).
+        locally_changed: The same, until this transaction ends.
+        live: A test lets the cache live inside a transaction that nobody will commit (``testing.live_cache``): only
+            savepoints that were set since then count as transactions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, live: bool = False) -> None:
+        self.live = live
         self.isolation_changed = False
+        self.session_changed = False
         self.isolation: str | None = None
         self.starting = False
         self.paying = False
@@ -62,14 +69,66 @@ class Transaction:
         self.clock: Generation | None = None
         self.raw = False
         self.ended_raw = False
+        self.locally_changed = False
 
     def reconnected(self) -> None:
         """Forget what was known of the server's session."""
         self.isolation_changed = False
+        self.session_changed = False
         self.isolation = None
         self.manual = False
         self._cursors.clear()
         self.reset()
+
+    # -- a test's transaction, in which the cache lives
+
+    def elsewhere(self, *, live: bool) -> Transaction:
+        """Return a state for the same connection while a test uses another store, which knows nothing of this one.
+
+        Args:
+            live: Only savepoints count as transactions. Otherwise the transaction goes on, with what it has written,
+                and if it reads a snapshot, that cannot be dated on the other store's clock.
+        """
+        found = Transaction(live=live)
+        found.isolation_changed, found.isolation = self.isolation_changed, self.isolation
+        found.session_changed, found.locally_changed = self.session_changed, self.locally_changed
+        found._cursors = self._cursors
+        if not live:
+            found.begun, found.fixed, found.snapshot = self.begun, self.fixed, self.snapshot
+            found.verified, found.ended_raw = self.verified, self.ended_raw
+            found.wrote, found.raw, found.manual = self.wrote, self.raw, self.manual
+            found.add(self.pending())
+        return found
+
+    def outlived(self, other: Transaction, everything: Namespace) -> None:
+        """Take over from such a state: what was written meanwhile is not committed, and may be anything."""
+        self.isolation_changed = self.isolation_changed or other.isolation_changed
+        self.session_changed = self.session_changed or other.session_changed
+        self.locally_changed = self.locally_changed or other.locally_changed
+        self.wrote = True
+        self.add([everything])
+
+    @contextmanager
+    def by_django(self) -> Iterator[None]:
+        """Tell the watcher of SQL that Django itself sends what comes now, and that its methods take care of it."""
+        self.starting = True
+        try:
+            yield
+        finally:
+            self.starting = False
+
+    @property
+    def nested(self) -> bool:
+        """Tell whether a savepoint is set."""
+        return len(self._frames) > 1
+
+    def is_outermost(self, sid: str) -> bool:
+        """Tell whether releasing a savepoint is what committing is elsewhere: the cache lives, and none is outside."""
+        return self.live and self._position(sid) == 1
+
+    def knows(self, sid: str) -> bool:
+        """Tell whether a savepoint was set since the state began."""
+        return self._position(sid) > 0
 
     # -- pending bumps
 
@@ -132,6 +191,8 @@ def state_of(connection: BaseDatabaseWrapper) -> Transaction | None:
 
 def in_transaction(connection: BaseDatabaseWrapper, state: Transaction) -> bool:
     """Tell whether statements on ``connection`` wait for a COMMIT."""
+    if state.live:
+        return state.nested
     return connection.in_atomic_block or not connection.autocommit or state.raw or state.manual
 
 

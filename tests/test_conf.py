@@ -10,8 +10,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings as DjangoSettings
 
-from genscache.conf import LATER, LONGEST_TIMEOUT, Settings, seconds, secret_keys
+from genscache.conf import LONGEST_TIMEOUT, Settings, seconds, secret_keys
 from genscache.engine import Engine, current_engine
+from genscache.replication import Replica
 from tests.servers import Server
 
 
@@ -48,7 +49,19 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("LEASE", dt.timedelta(seconds=7), 7.0),
     ("ON_OUTAGE", "refuse", "refuse"),
     ("ON_OUTAGE", "proceed", "proceed"),
-    ("REPLICAS", {"sqlite2": "default"}, {"sqlite2": "default"}),
+    ("REPLICAS", {"sqlite2": "default"}, {"sqlite2": Replica("default")}),
+    ("REPLICAS", {"sqlite2": {"primary": "default"}}, {"sqlite2": Replica("default")}),
+    ("REPLICAS", {"sqlite2": {"primary": "default", "guard": "never"}}, {"sqlite2": Replica("default")}),
+    (
+        "REPLICAS",
+        {"postgres": {"primary": "default", "guard": "position"}},
+        {"postgres": Replica("default", "position")},
+    ),
+    (
+        "REPLICAS",
+        {"sqlite2": {"primary": "default", "max_lag": dt.timedelta(seconds=30)}},
+        {"sqlite2": Replica("default", "max_lag", 30.0)},
+    ),
     ("REPLICAS", {}, {}),
     ("KEY_CONTEXT", None, None),
     ("KEY_CONTEXT", tenant, tenant),
@@ -58,6 +71,11 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("ALLOWED_CLASSES", ["blog.values.Price"], ("blog.values.Price",)),
     ("MAX_ENTRY_BYTES", 10, 10),
     ("ENABLED", False, False),
+    (
+        "MODELS",
+        {"news.*": {"cache": "get", "timeout": None}},
+        {"news.*": {"ops": frozenset({"get"}), "timeout": LONGEST_TIMEOUT}},
+    ),
 ]
 
 BAD: list[tuple[str, Any, str]] = [
@@ -94,6 +112,27 @@ BAD: list[tuple[str, Any, str]] = [
         "'sqlite2', itself a replica. Name the primary.",
     ),
     ("REPLICAS", ["sqlite2"], "must be a dict, got ['sqlite2']"),
+    ("REPLICAS", {"sqlite2": 7}, "must be the alias of its primary or a dict, got 7. Use"),
+    ("REPLICAS", {"sqlite2": {}}, '["primary"] must be the alias of its primary, got None. Use "default".'),
+    ("REPLICAS", {"sqlite2": {"primary": "x"}}, "names the database 'x', which is not in DATABASES"),
+    (
+        "REPLICAS",
+        {"sqlite2": {"primary": "default", "lag": 5}},
+        '["lag"] is not known here. Known: primary, ',
+    ),
+    (
+        "REPLICAS",
+        {"sqlite2": {"primary": "default", "guard": "lsn"}},
+        'must be "position" (PostgreSQL) or "never", got \'lsn\'. Use "max_lag", in seconds, where',
+    ),
+    (
+        "REPLICAS",
+        {"sqlite2": {"primary": "default", "guard": "position", "max_lag": 5}},
+        'has both "guard" and "max_lag". Keep "guard": it needs no guess.',
+    ),
+    ("REPLICAS", {"sqlite2": {"primary": "default", "max_lag": 0}}, "above 0 and at most a day, got 0. Use"),
+    ("REPLICAS", {"sqlite2": {"primary": "default", "max_lag": True}}, "at most a day, got True. Use"),
+    ("REPLICAS", {"sqlite2": {"primary": "default", "max_lag": 1e6}}, "at most a day, got 1000000.0. Use"),
     (
         "KEY_CONTEXT",
         "tests.test_conf.nothing",
@@ -107,6 +146,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("MAX_ENTRY_BYTES", 1.5, "must be a number of bytes above 0, got 1.5"),
     ("MAX_ENTRY_BYTES", True, "must be a number of bytes above 0, got True"),
     ("ENABLED", 0, "must be True or False, got 0"),
+    ("MODELS", {"news.*": "all"}, "must be a dict, got 'all'"),  # more in tests/querysets/test_policies.py
 ]
 
 
@@ -150,7 +190,6 @@ def test_the_defaults() -> None:
         ("ONOUTAGE", 'Did you mean "ON_OUTAGE"?'),
         ("XYZZY", "Known: ALLOWED_CLASSES, DERIVED, ENABLED, KEY_CONTEXT, LEASE, "),
         (7, "is not a setting of genscache."),
-        ("MODELS", f"cannot be used yet: {LATER['MODELS']}."),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_one(key: str, words: str) -> None:

@@ -13,7 +13,7 @@ Relied on, each with a test: ``commit``, ``rollback``, ``close``, ``set_autocomm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from django.db import DataError, IntegrityError, NotSupportedError, OperationalError, ProgrammingError
@@ -23,9 +23,11 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteDatabaseWra
 from genscache import isolation
 from genscache.delivery import pay_debts
 from genscache.engine import Engine
+from genscache.exceptions import WriteRefused
+from genscache.keys import SITE
 from genscache.orm.cursors import watched_cursor
 from genscache.transactions import ATTRIBUTE, Transaction, remember, state_of
-from genscache.writes import Ticket
+from genscache.writes import Ticket, invalidate_now
 
 DEFINITE = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 """Errors after which a COMMIT has certainly not happened: the server has answered and refused."""
@@ -98,11 +100,13 @@ class _Settling(BaseDatabaseWrapper):
     def rollback(self) -> None:
         """Roll back; what was pending is forgotten, and the generations stay as they are."""
         super().rollback()
+        self._undone(state_of(self))
         _reset(self)
 
     def close(self) -> None:
         """Close; the database rolls back what was not committed."""
         super().close()
+        self._undone(state_of(self))
         _reset(self)
 
     def set_autocommit(  # the signature is Django's
@@ -145,25 +149,56 @@ class _Settling(BaseDatabaseWrapper):
 
     def savepoint(self) -> str | None:
         """Set a savepoint and begin to note what is written inside it."""
-        sid = super().savepoint()
         state = state_of(self)
+        if state is not None and state.live and not state.nested and self.vendor == "sqlite":
+            # It stands for a BEGIN, which takes the snapshot.
+            isolation.begin(self.genscache_engine(), self, state)
+        with _by_django(state):
+            sid = super().savepoint()
         if sid is not None and state is not None:
             state.savepoint(sid)
         return sid
 
     def savepoint_rollback(self, sid: str) -> None:
         """Roll back to a savepoint and forget what was written inside it."""
-        super().savepoint_rollback(sid)
         state = state_of(self)
+        with _by_django(state):
+            super().savepoint_rollback(sid)
+        if state is not None and not state.knows(sid):
+            self._undone(state)
         if state is not None and self.in_atomic_block and self.features.uses_savepoints:
             state.savepoint_rollback(sid)
 
     def savepoint_commit(self, sid: str) -> None:
         """Release a savepoint; what was written inside it belongs to the level outside."""
-        super().savepoint_commit(sid)
         state = state_of(self)
+        if state is not None and state.is_outermost(sid):
+            self._end_block(sid, state)
+            return
+        with _by_django(state):
+            super().savepoint_commit(sid)
         if state is not None:
             state.savepoint_release(sid)
+
+    def _end_block(self, sid: str, state: Transaction) -> None:
+        """Release a savepoint that stands for a transaction, in a test in which the cache lives."""
+        changed = state.locally_changed
+        try:
+            with committing(self, self.genscache_engine, roll_back=False), _by_django(state):
+                super().savepoint_commit(sid)
+        except WriteRefused:
+            with _by_django(state):
+                super().savepoint_rollback(sid)
+            state.reset()
+            raise
+        finally:
+            # SET LOCAL ends with the test's transaction, not with the block.
+            state.locally_changed = changed
+
+    def _undone(self, state: Transaction | None) -> None:
+        """Invalidate everything where the cache lives in a test: writes that were settled at once are gone."""
+        if state is not None and state.live:
+            invalidate_now(self.genscache_engine(), {SITE})
 
     def create_cursor(self, name: str | None = None) -> Any:  # noqa: ANN401 - a driver's cursor
         """Create the driver's cursor; SQLite's tells whether a SELECT is unfinished."""
@@ -171,6 +206,11 @@ class _Settling(BaseDatabaseWrapper):
         if state is not None and getattr(super().create_cursor, "__func__", None) is SQLITE_CREATE_CURSOR:
             return watched_cursor(self.connection, state)
         return super().create_cursor(name)
+
+
+def _by_django(state: Transaction | None) -> AbstractContextManager[None]:
+    """Tell the watcher of SQL that Django sends a savepoint's statement, where that makes a difference."""
+    return state.by_django() if state is not None and state.live else nullcontext()
 
 
 @contextmanager

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from genscache import guards, isolation
+from genscache import guards, isolation, sessions
 from genscache.engine import Engine
 from genscache.exceptions import StoreError
 from genscache.keys import Namespace
+from genscache.orm import replicas
 from genscache.orm.rows import folded
 from genscache.orm.sql import Statement
 from genscache.protocol.read import LEASED, NEWER, observe
@@ -17,7 +18,6 @@ from genscache.recording import Recording, current_recording
 from genscache.transactions import Transaction, in_transaction
 
 LOCKING = "it locks rows (SELECT ... FOR UPDATE)"
-REPLICA = "it reads from a replica, which may lag behind the last invalidation"
 DIRTY = "it may read what is not committed (READ UNCOMMITTED)"
 UNREADABLE = "it runs SQL whose tables cannot be told"
 
@@ -39,30 +39,33 @@ def before_read(
     if reason:
         recording.spoil(reason)
         return
+    tables = recording.uncovered(engine.catalog.primary(connection.alias), tables)
     namespaces = engine.catalog.reading_tables(connection.alias, tables)
-    if state.touches(namespaces):
+    own = in_transaction(connection, state) and state.touches(recording.used)
+    if own or state.touches(namespaces):
         recording.spoil(guards.OWN_WRITES)
-    elif recording.discover:
+    elif recording.discover and tables:
         _discover(engine, state, recording, tables, namespaces)
     elif state.snapshot and in_transaction(connection, state):
         # The vector was read without knowing of this transaction, which may belong to another task.
         recording.spoil(_against_snapshot(state, recording, recording.used))
+    if not recording.flaw:
+        # Last, when every generation has been read, and before the query.
+        recording.spoil(replicas.unfit(engine, connection, state, recording))
 
 
 def _unfit(engine: Engine, connection: BaseDatabaseWrapper, state: Transaction, statement: Statement) -> str:
     """Say why no result of this query may be stored."""
     if statement.locking:
         return LOCKING
-    if engine.catalog.is_replica(connection.alias):
-        return REPLICA
     if connection.vendor == "sqlite" and state.pinned:
         return guards.PINNED
     if isolation.reads_uncommitted(connection, state):
         return DIRTY
     if not in_transaction(connection, state):
-        return ""
+        return sessions.unfit(engine, state)
     isolation.verify(connection, state)
-    return guards.WROTE if state.wrote else ""
+    return guards.WROTE if state.wrote else sessions.unfit(engine, state)
 
 
 def _discover(

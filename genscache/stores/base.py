@@ -113,6 +113,16 @@ class ReadClock(Operation["Generation"]):
 
 
 @dataclass(frozen=True, slots=True)
+class TimeLeft(Operation["int | None"]):
+    """Return how many milliseconds the entry ``key`` has left, changing nothing.
+
+    ``None`` where there is no such entry, or where the store cannot tell.
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Acquire(Operation[bool]):
     """Take the lock ``key`` for ``token`` unless somebody else holds it; it ends by itself after ``duration``.
 

@@ -20,6 +20,7 @@ from genscache.stores.base import (
     ReadClock,
     Release,
     Settle,
+    TimeLeft,
 )
 from genscache.stores.limits import CHUNK, COUNTER_TTL, lives, unknown
 from genscache.types import NO_GENERATION, CounterState, Fetched, Generation
@@ -48,7 +49,7 @@ class CacheSteps:
         """Do one operation."""
         return cast("Answer", self._do(operation))
 
-    def _do(self, operation: object) -> object:
+    def _do(self, operation: object) -> object:  # noqa: C901, PLR0911  one case an operation
         match operation:
             case Fetch(counters=counters, entry=entry):
                 return self._fetch(counters, entry)
@@ -64,6 +65,8 @@ class CacheSteps:
                 self._put(operation)
             case ReadClock():
                 return NO_GENERATION
+            case TimeLeft():
+                return None
             case Acquire(key=key, token=token, duration=duration):
                 # The same token again succeeds: its first answer may have been lost.
                 return bool(self._cache.add(key, token, _seconds(duration))) or self._cache.get(key) == token

@@ -26,6 +26,7 @@ from genscache.stores.base import (
     ReadClock,
     Release,
     Settle,
+    TimeLeft,
 )
 from genscache.stores.limits import CHUNK, COUNTER_TTL, GENERATION_LIMIT, check, lives, unknown
 from genscache.types import NO_GENERATION, CounterState, Fetched, Generation
@@ -88,7 +89,7 @@ class Commands:
         check(operation)
         return cast("Dialogue[Answer]", self._dialogue(operation))
 
-    def _dialogue(self, operation: object) -> Dialogue[object]:  # noqa: PLR0911  one return an operation
+    def _dialogue(self, operation: object) -> Dialogue[object]:  # noqa: C901, PLR0911  one return an operation
         match operation:
             case Fetch():
                 return _fetch(operation)
@@ -104,6 +105,8 @@ class Commands:
                 return _put(operation)
             case ReadClock():
                 return self._read_clock()
+            case TimeLeft(key=key):
+                return _time_left(key)
             case Acquire(key=key, token=token, duration=duration):
                 return self._acquire(key, token, duration)
             case Release(key=key, token=token):
@@ -180,6 +183,12 @@ def _fetch(operation: Fetch) -> Dialogue[Fetched]:
     entry = None if operation.entry is None else reply[-1]
     states = tuple(parse_counter(raw) for raw in reply[: len(operation.counters)])
     return Fetched(states, entry if isinstance(entry, bytes) else None)
+
+
+def _time_left(key: str) -> Dialogue[int | None]:
+    (reply,) = _checked((yield [("PTTL", key)]))
+    # Negative: there is no such key, or it never ends.
+    return reply if isinstance(reply, int) and reply >= 0 else None
 
 
 def _put(operation: Put) -> Dialogue[None]:

@@ -15,6 +15,7 @@ from genscache.stores.base import (
     ReadClock,
     Release,
     Settle,
+    TimeLeft,
 )
 
 COUNTER_TTL: Final = 60 * 24 * 60 * 60 * 1000
@@ -32,7 +33,9 @@ CHUNK: Final = 500
 GENERATION_LIMIT: Final = 2**53
 """Generations and deadlines stay below this, where Lua's numbers are still exact."""
 
-_OPERATIONS: Final = frozenset((Fetch, Ensure, Bump, Lease, Settle, Put, ReadClock, Acquire, Release))
+_OPERATIONS: Final = frozenset(
+    (Fetch, Ensure, Bump, Lease, Settle, Put, ReadClock, TimeLeft, Acquire, Release)
+)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 

@@ -23,6 +23,7 @@ from genscache.stores.base import (
     Release,
     Settle,
     Store,
+    TimeLeft,
 )
 from genscache.stores.limits import COUNTER_TTL, check, lives, unknown
 from genscache.stores.shelves import Counter, Shelves
@@ -87,7 +88,7 @@ class MemoryStore(Store):
     def close(self) -> None:
         """Do nothing: there is no connection, and what is stored stays."""
 
-    def _do(self, operation: object, now: int) -> object:
+    def _do(self, operation: object, now: int) -> object:  # noqa: C901, PLR0911  one case an operation
         match operation:
             case Fetch(counters=counters, entry=entry):
                 return self._fetch(counters, entry, now)
@@ -104,6 +105,8 @@ class MemoryStore(Store):
                 self._put(operation, now)
             case ReadClock():
                 return self._clock
+            case TimeLeft(key=key):
+                return self._shelves.time_left(key, now)
             case Acquire(key=key, token=token, duration=duration):
                 return self._shelves.acquire(key, token, now + 1000 * duration, now)
             case Release(key=key, token=token):

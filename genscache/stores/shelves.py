@@ -115,6 +115,11 @@ class Shelves:
         entry = self._find(key, now)
         return entry.value if isinstance(entry, _Entry) else None
 
+    def time_left(self, key: str, now: int) -> int | None:
+        """Return how many milliseconds the entry under ``key`` has left, ``None`` without one; that is no use."""
+        entry = self._things.get(key)
+        return (entry.expires - now) // 1000 if isinstance(entry, _Entry) and entry.expires > now else None
+
     def keep_entry(self, key: str, value: bytes, expires: int) -> None:
         """Store bytes under ``key``; what alone would fill the whole store is not kept."""
         entry = _Entry(value, expires)

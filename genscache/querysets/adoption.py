@@ -1,0 +1,157 @@
+"""Giving every manager of an installed model ``.cache()``: each manager gets a subclass of its own class.
+
+Nothing of Django is patched and no model is changed: the manager *objects* change their class, so default, custom,
+base and related managers (whose classes Django derives from the default manager's) all make querysets that know the
+cache. A made class has the name and the module of the class it was made from, so migrations and ``repr`` show that.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, Self, SupportsIndex, cast
+
+from django.apps import apps
+from django.db import models
+from django.db.models.query import QuerySet
+
+from genscache.querysets.queryset import CachedQuerySet
+
+OFFERED = ("cache", "nocache")
+"""What managers and querysets offer; where a class has such an attribute of its own, that stays."""
+
+_ORIGINAL = "_genscache_original"
+"""In a made class, the class that it was made from."""
+
+AnyManager = models.Manager[Any]  # a manager of whatever model
+
+
+class _AdoptedManager(models.Manager[Any]):
+    """Put in front of a manager's own class."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the manager's own queryset, which knows the cache."""
+        return adopt_queryset(super().get_queryset())
+
+    def __copy__(self) -> Self:
+        """Copy as an object of this very class, which may be one that Django has derived (related managers)."""
+        copied: Self = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Pickle as the class that it was made from; the reader adopts it anew."""
+        original = vars(type(self)).get(_ORIGINAL)
+        if original is None:
+            return super().__reduce_ex__(protocol)
+        return _revived_manager, (original,), self.__dict__
+
+
+class Adoption:
+    """The classes that were made, each once."""
+
+    def __init__(self) -> None:
+        self._managers: dict[type, type] = {}
+        self._querysets: dict[type, type] = {}
+
+    def adopt_models(self) -> None:
+        """Adopt the managers of every installed model."""
+        for model in apps.get_models(include_auto_created=True):
+            self.adopt_model(model)
+
+    def adopt_model(self, model: type[models.Model]) -> None:
+        """Adopt the managers of one model, and let related managers be derived from them."""
+        for manager in _managers(model):
+            self.adopt(manager)
+        for attribute in vars(model).values():
+            # A class that was derived before the adoption would stay without .cache().
+            if "related_manager_cls" in getattr(attribute, "__dict__", {}):
+                del attribute.__dict__["related_manager_cls"]
+
+    def adopt_declared(self, model: type[models.Model]) -> None:
+        """Adopt the managers that a model itself declares, from which Django copies those in use."""
+        for manager in model._meta.local_managers:
+            self.adopt(cast("AnyManager", manager))
+
+    def adopt(self, manager: AnyManager) -> None:
+        """Give a manager its subclass, unless it has it."""
+        kind = type(manager)
+        if not issubclass(kind, _AdoptedManager):
+            manager.__class__ = self.manager_class(kind)
+
+    def manager_class(self, kind: type) -> type:
+        """Return the subclass of a manager class."""
+        if kind not in self._managers:
+            offered = {name: _forward(name) for name in OFFERED if not hasattr(kind, name)}
+            self._managers[kind] = _made(kind, _AdoptedManager, offered)
+        return self._managers[kind]
+
+    def queryset_class(self, kind: type) -> type:
+        """Return the subclass of a queryset class."""
+        if kind not in self._querysets:
+            kept = {name: inspect.getattr_static(kind, name) for name in OFFERED if hasattr(kind, name)}
+            reduce = {"__reduce_ex__": _reduce_queryset}
+            self._querysets[kind] = _made(kind, CachedQuerySet, {**kept, **reduce})
+        return self._querysets[kind]
+
+
+def is_offered(manager: AnyManager, name: str) -> bool:
+    """Tell whether a manager's method of that name is the one of this package."""
+    method = inspect.getattr_static(type(manager), name, None)
+    return method is None or getattr(method, "__module__", "").startswith("genscache.")
+
+
+def current_adoption() -> Adoption:
+    """Return the running project's adoption."""
+    adoption: Adoption = apps.get_app_config("genscache").adoption  # type: ignore[attr-defined]
+    return adoption
+
+
+def adopt_queryset(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    """Give a queryset its subclass, unless it knows the cache already."""
+    if not isinstance(queryset, CachedQuerySet):
+        queryset.__class__ = current_adoption().queryset_class(type(queryset))
+    return queryset
+
+
+def _managers(model: type[models.Model]) -> Iterator[AnyManager]:
+    """Yield the managers of a model: those in use, and those that Django copies when it works them out anew."""
+    meta = model._meta
+    yield from cast("list[AnyManager]", meta.local_managers)
+    yield from cast("tuple[AnyManager, ...]", meta.managers)
+    for manager in (meta.default_manager, meta.base_manager):
+        if manager is not None:
+            yield cast("AnyManager", manager)
+
+
+def _forward(name: str) -> object:
+    """Return a manager's method that calls the queryset's."""
+
+    def method(self: AnyManager, *args: object, **kwargs: object) -> object:
+        return getattr(self.get_queryset(), name)(*args, **kwargs)
+
+    method.__name__ = name
+    method.__qualname__ = f"CachedManager.{name}"
+    method.__doc__ = getattr(CachedQuerySet, name).__doc__
+    return method
+
+
+def _made(kind: type, front: type, members: dict[str, object]) -> type:
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (front, kind), {**members, **names, _ORIGINAL: kind})
+
+
+def _reduce_queryset(self: QuerySet[Any], protocol: SupportsIndex) -> str | tuple[Any, ...]:
+    """Pickle as the class that it was made from; the reader adopts it anew."""
+    original = vars(type(self)).get(_ORIGINAL)
+    if original is None:
+        return object.__reduce_ex__(self, protocol)
+    return _revived_queryset, (original,), self.__getstate__()
+
+
+def _revived_queryset(kind: type) -> object:
+    return object.__new__(current_adoption().queryset_class(kind))
+
+
+def _revived_manager(kind: type) -> object:
+    return object.__new__(current_adoption().manager_class(kind))

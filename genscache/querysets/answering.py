@@ -1,0 +1,97 @@
+"""Whether one evaluation of a queryset is cached, and its answer; for threads and for coroutines."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
+
+from genscache.answers import Reader
+from genscache.engine import Engine
+from genscache.events import Read
+from genscache.exceptions import UncacheableArgument
+from genscache.filling import Job, Raised
+from genscache.guards import switched_off
+from genscache.querysets.options import Caching
+from genscache.querysets.subjects import Asked, job
+
+Result = TypeVar("Result")
+
+FOR_WRITE = "it reads for a write"
+REFRESH = "refresh_from_db() asks the database"
+ITERATOR = "iterator() is not cached"
+
+
+def answer(
+    engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Callable[[], Result]
+) -> Result:
+    """Return the answer from the store where that is known to be right, else what ``compute`` returns.
+
+    Args:
+        engine: The engine.
+        asked: What is asked.
+        caching: How it is cached.
+        reason: Why it must not be; empty: it may.
+        compute: Asks the database.
+    """
+    found = _job(engine, asked, caching, reason, compute)
+    if found is None:
+        return compute()
+    return cast("Result", run(engine, found))
+
+
+async def aanswer(
+    engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Callable[[], Result]
+) -> Result:
+    """Do the same in a coroutine; only the database is asked in another thread."""
+    ask: Callable[[], Awaitable[Result]] = sync_to_async(compute)
+    try:
+        found = _job(engine, asked, caching, reason, ask)
+    except SynchronousOnlyOperation:
+        # Compiling may ask the server for its version, which a coroutine must not: once for each shape of query.
+        found = await sync_to_async(_job)(engine, asked, caching, reason, ask)
+    if found is None:
+        return await ask()
+    return cast("Result", await arun(engine, found))
+
+
+def run(engine: Engine, found: Job) -> object:
+    """Answer a job in this thread."""
+    return _unwrapped(engine.run(Reader(found, engine.flights).answer()))
+
+
+async def arun(engine: Engine, found: Job) -> object:
+    """Answer a job in a coroutine."""
+    return _unwrapped(await engine.arun(Reader(found, engine.async_flights).answer()))
+
+
+def note(engine: Engine, path: str, reason: str) -> None:
+    """Count a read that was asked to be cached and is not."""
+    engine.hub.send(Read(path, "bypass", reason))
+
+
+def _job(
+    engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Callable[[], object]
+) -> Job | None:
+    """Return the job, or count why there is none."""
+    reason = reason or switched_off(engine)
+    if not reason:
+        try:
+            found = job(engine, asked, caching, compute)
+        except UncacheableArgument as error:
+            reason = f"it has no fingerprint: {error}"
+        else:
+            if isinstance(found, Job):
+                return found
+            reason = found
+    if reason:
+        note(engine, f"{asked.model._meta.label}.{asked.op}", reason)
+    return None
+
+
+def _unwrapped(result: object) -> object:
+    if isinstance(result, Raised):
+        raise result.error
+    return result

@@ -1,0 +1,161 @@
+"""What one evaluation of a queryset asks, and what its answer needs; owns what is private in Django's querysets.
+
+Relied on, each with a test: ``_clone``, ``_fetch_all``, ``_result_cache``, ``_iterable_class``, ``_fields``,
+``_hints``, ``_for_write``, ``_db``, ``_known_related_objects``, ``_prefetch_related_lookups``, ``_prefetch_done``,
+``_fetch_mode`` (Django 6.1), ``Query.filter_is_sticky``, ``Query.used_aliases``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Self, TypeVar, cast
+
+from django.apps import apps
+from django.db import models
+from django.db.models.query import QuerySet
+from django.db.models.sql import Query
+
+from genscache.engine import current_engine
+from genscache.policies import Op
+from genscache.querysets.answering import FOR_WRITE, ITERATOR, REFRESH, note
+from genscache.querysets.options import NEVER, Caching, inherited
+from genscache.querysets.pins import pins
+from genscache.querysets.relations import Known, attach, introduce
+from genscache.querysets.subjects import Asked
+
+M = TypeVar("M", bound=models.Model)
+Result = TypeVar("Result")
+
+
+class AskingQuerySet(QuerySet[M]):
+    """A queryset that can say what it asks."""
+
+    _caching: Caching | None = None
+    _op: Op = "list"
+
+    if TYPE_CHECKING:
+        # What Django's stubs leave out.
+        query: Query
+        _db: str | None
+        _fields: tuple[str, ...] | None
+        _for_write: bool
+        _hints: dict[str, object]
+        _known_related_objects: Known
+        _prefetch_done: bool
+        _prefetch_related_lookups: tuple[object, ...]
+        _result_cache: list[M] | None
+
+    def _clone(self) -> Self:
+        clone = cast("Self", super()._clone())  # type: ignore[misc]  # not in the stubs
+        if self._caching is not None:
+            clone._caching = self._caching
+        if self._op != "list":
+            clone._op = self._op
+        return clone
+
+    def _cached_as(self, op: Op) -> Caching | None:
+        """Return how ``op`` is cached here, ``None`` where it is not."""
+        caching = self._caching or inherited()
+        if caching is None:
+            policy = current_engine().policy(self.model)
+            return Caching(policy.ops) if op in policy.ops and self._is_installed() else None
+        return caching if op in caching.ops and self._is_installed() else None
+
+    def _is_installed(self) -> bool:
+        """Tell whether the model is not one of a migration's, which look as they did at the time."""
+        return self.model._meta.apps is apps
+
+    def _obstacle(self) -> str:
+        """Say why this evaluation must not be answered from the store; empty where it may."""
+        if self._for_write and not self.query.select_for_update:
+            return FOR_WRITE
+        if self._op == "get":
+            instance = self._hints.get("instance")
+            if isinstance(instance, self.model) and instance.pk is not None:
+                # _base_manager with the instance as its own hint: refresh_from_db(), or a deferred field.
+                column = self.model._meta.pk.column
+                return REFRESH if pins(self.query).get(column or "") == (instance.pk,) else ""
+        return ""
+
+    def _as_get(self) -> Self:
+        """Return a copy on which an evaluation counts as ``get``."""
+        if self._op == "get" or (self._cached_as("get") is None and self._cached_as("list") is None):
+            return self
+        found = self._same()
+        found._op = "get"
+        return found
+
+    def _same(self) -> Self:
+        """Return a copy that filters as this queryset would.
+
+        The first filter on a related manager means the join by which the objects are related, and reuses it. An
+        ordinary copy forgets that: Django takes it for the step after that filter.
+        """
+        found = self._clone()
+        found.query.filter_is_sticky = self.query.filter_is_sticky
+        found.query.used_aliases = set(self.query.used_aliases)
+        return found
+
+    def _asked(self, op: Op) -> Asked:
+        query = self.query
+        if op in ("get", "list"):
+            kind = self._iterable_class
+            mode = getattr(self, "_fetch_mode", None)
+            form = (f"{kind.__module__}.{kind.__qualname__}", self._fields, mode and type(mode).__qualname__)
+            return Asked("get" if op == "get" else "list", self.model, query, self.db, form, query)
+        return Asked(op, self.model, query, self.db, (), query)
+
+    def _asked_aggregate(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Asked | None:
+        """Return what ``aggregate`` asks, ``None`` where Django will find it wrong."""
+        try:
+            named = {**kwargs, **{each.default_alias: each for each in args}}  # type: ignore[attr-defined]
+            summed = self.query.chain()
+            for alias, each in named.items():
+                summed.annotations[alias] = each.resolve_expression(  # type: ignore[attr-defined]
+                    summed, allow_joins=True, reuse=None, summarize=True
+                )
+        except Exception:  # noqa: BLE001 - Django raises it again, with its own words
+            return None
+        # The joins that the aggregates made stay in the query from which the plan is made.
+        joined = summed.chain()
+        for alias in named:
+            own = self.query.annotations.get(alias)
+            if own is None:
+                del joined.annotations[alias]
+            else:
+                joined.annotations[alias] = own
+        return Asked("aggregate", self.model, joined, self.db, tuple(named), summed)
+
+    def _plain(self, database: str) -> Self:
+        """Return a copy that asks one database and knows no cache."""
+        clone = self._clone()
+        clone._db = database
+        clone._caching = NEVER
+        return clone
+
+    def _rows(self, database: str) -> Callable[[], list[M]]:
+        """Return what asks the database for the rows, without the objects that this queryset was made from."""
+
+        def ask() -> list[M]:
+            clone = self._plain(database)
+            clone._known_related_objects = {}
+            return list(cast("Iterable[M]", clone._iterable_class(clone)))
+
+        return ask
+
+    def _introduced(self, rows: list[M]) -> list[M]:
+        """Give rows from the store what only this queryset knows."""
+        known = self._known_related_objects
+        if known:
+            attach(rows, known)
+        if getattr(getattr(self, "_fetch_mode", None), "track_peers", False):
+            introduce(rows)
+        return rows
+
+    def _counting(self, op: Op, database: str) -> Callable[[], Result]:
+        plain = self._plain(database)
+        return cast("Callable[[], Result]", plain.count if op == "count" else plain.exists)
+
+    def _note_iterator(self) -> None:
+        if self._cached_as("list") is not None:
+            note(current_engine(), f"{self.model._meta.label}.list", ITERATOR)

@@ -1,0 +1,112 @@
+"""A query as the store knows it: its name, its fingerprint, and the job of answering it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import models
+from django.db.models.sql import Query
+from django.utils import timezone
+
+from genscache.arguments import encode
+from genscache.engine import Engine
+from genscache.filling import Compute, Job
+from genscache.fingerprints import Structure, structure_of
+from genscache.functions import Call
+from genscache.keys import SITE, Namespace, digest, table_owner
+from genscache.policies import Op
+from genscache.protocol.read import Question
+from genscache.querysets.options import Caching
+from genscache.querysets.plans import NOTHING, Planner
+from genscache.tables import fold
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySubject:
+    """Queries of one model that ask for the same kind of thing.
+
+    Attributes:
+        path: What events and messages call it: ``"blog.Post.list"``.
+        owner: The owner in whose slot the entries lie.
+        lock: One process at a time fills an entry.
+    """
+
+    path: str
+    owner: str
+    lock: bool
+    discover: bool = False
+    transparent: bool = True
+
+    def question(self, engine: Engine, call: Call, namespaces: tuple[Namespace, ...]) -> Question:
+        """Return what is asked of the store; the names are part of the fingerprint, as for functions."""
+        known = engine.questions.get(call.identity)
+        if known is not None and known[0] == namespaces:
+            return known[1]
+        ordered = sorted(set(namespaces))
+        names = encode(tuple((each.kind.value, each.owner, each.detail) for each in ordered))
+        counters = tuple(engine.keys.counter(each) for each in ordered)
+        question = Question(self.owner, digest(call.identity + names), counters)
+        engine.questions.put(call.identity, (namespaces, question))
+        return question
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One evaluation of a queryset.
+
+    Attributes:
+        op: What is asked.
+        model: The model that is asked.
+        query: The query, as it stands.
+        database: The alias on which it would run.
+        form: What else decides what the answer looks like: the kind of rows, their fields.
+        extra: The query with what ``aggregate`` adds; else the same query.
+    """
+
+    op: Op
+    model: type[models.Model]
+    query: Query
+    database: str
+    form: tuple[object, ...]
+    extra: Query
+
+
+def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], object]) -> Job | str:
+    """Return the job of answering a queryset, or why it is not cached; empty: it asks nothing of the database.
+
+    Args:
+        engine: The engine.
+        asked: What is asked.
+        caching: How it is cached.
+        compute: Asks the database.
+    """
+    model = asked.model
+    policy = engine.policy(model)
+    planner = engine.part(Planner)
+    structure = structure_of(asked.extra, asked.database, engine.catalog.describe)
+    plan = planner.plan(asked.query, asked.op, asked.database, structure)
+    if plan.forbidden:
+        return "" if plan.forbidden == NOTHING else plan.forbidden
+    path = f"{model._meta.label}.{asked.op}"
+    alias = engine.catalog.primary(asked.database)
+    life = caching.timeout if caching.timeout is not None else policy.timeout
+    timeout = engine.settings.timeout if life is None else life
+    lock = policy.lock if caching.lock is None else caching.lock
+    call = Call(
+        "",
+        _identity(engine, asked, structure),
+        (SITE,),
+        planner.namespaces(plan, asked.query, asked.database),
+        "",
+        frozenset((alias, table) for table in plan.tables),
+    )
+    owner = table_owner(alias, fold(model._meta.db_table))
+    return Job(engine, QuerySubject(path, owner, lock), call, Compute(compute), round(timeout * 1000))
+
+
+def _identity(engine: Engine, asked: Asked, structure: Structure) -> bytes:
+    """Return what identifies the question, the tenant and the database, without generations."""
+    zone = timezone.get_current_timezone_name() if structure.zoned else ""
+    outside = (asked.op, asked.database, asked.form, zone, engine.context(), engine.catalog.places())
+    return digest(encode(("query", outside, structure.content))).encode()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from genscache.decorators import cached
 from genscache.dependencies import obj
+from genscache.explaining import aexplain, explain
 from genscache.guards import bypass
 from genscache.invalidation import (
     ainvalidate,
@@ -20,9 +21,14 @@ from genscache.invalidation import (
     invalidate_obj,
     invalidate_tables,
 )
+from genscache.querysets.manager import CachedManager
+from genscache.querysets.queryset import CachedQuerySet
 from genscache.statistics import stats
 
 __all__ = [
+    "CachedManager",
+    "CachedQuerySet",
+    "aexplain",
     "ainvalidate",
     "ainvalidate_all",
     "ainvalidate_model",
@@ -30,6 +36,7 @@ __all__ = [
     "batch_invalidations",
     "bypass",
     "cached",
+    "explain",
     "invalidate",
     "invalidate_all",
     "invalidate_model",

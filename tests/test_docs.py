@@ -11,9 +11,9 @@ from typing import get_args
 import pytest
 
 import genscache
-from genscache import answers, checks, events, exceptions, guards
+from genscache import answers, checks, events, exceptions, guards, sessions
 from genscache.conf import Settings
-from genscache.orm import reading, writing
+from genscache.orm import reading, replicas, writing
 from genscache.protocol import read
 from tests.docs.pages import DOCS, Block, blocks
 from tests.docs.project import Project
@@ -137,7 +137,7 @@ def test_every_count_and_reason_is_documented() -> None:
     page = text_of("reference/events-and-statistics.md")
     for kind in get_args(events.Trouble):
         assert f"`survived: {kind}`" in page, kind
-    for module in (answers, guards, read, reading, writing):
+    for module in (answers, guards, read, reading, replicas, sessions, writing):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, str):
                 assert f"`{value}`" in page, name

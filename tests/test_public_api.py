@@ -12,6 +12,10 @@ import genscache.testing
 from genscache.exceptions import GenscacheError
 
 NAMES = {
+    "CachedQuerySet",
+    "CachedManager",
+    "aexplain",
+    "explain",
     "ainvalidate",
     "ainvalidate_all",
     "ainvalidate_model",
@@ -53,7 +57,16 @@ def test_so_are_the_exceptions_and_the_contract_for_stores() -> None:
     assert issubclass(genscache.exceptions.UncacheableArgument, TypeError)
     assert issubclass(genscache.exceptions.UncacheableValue, TypeError)
     assert issubclass(genscache.exceptions.InvalidNamespace, ValueError)
-    assert set(genscache.testing.__all__) == {"BlockingStore", "StoreContract"}
+    assert set(genscache.testing.__all__) == {
+        "BlockingStore",
+        "CacheProbe",
+        "StoreContract",
+        "assert_bypasses",
+        "assert_hits",
+        "assert_misses",
+        "live_cache",
+        "override_genscache",
+    }
 
 
 def test_it_says_that_it_is_typed() -> None:

@@ -1,4 +1,15 @@
-"""Tests for stores, written once: for the stores of genscache and for yours.
+"""For tests: of your project, with a cache of their own, and of your store.
+
+    from genscache.testing import assert_hits, live_cache
+
+    class PageTest(TestCase):
+        @live_cache()
+        def test_the_second_time_is_a_hit(self):
+            page()
+            with assert_hits(1, of=page):
+                page()
+
+The tests for stores are written once: for the stores of genscache and for yours.
 
     import pytest
     from genscache.testing import StoreContract
@@ -20,8 +31,19 @@ from genscache.testing.counters import CounterContract
 from genscache.testing.entries import EntryContract
 from genscache.testing.leases import LeaseContract
 from genscache.testing.locks import LockContract
+from genscache.testing.overriding import live_cache, override_genscache
+from genscache.testing.probes import CacheProbe, assert_bypasses, assert_hits, assert_misses
 
-__all__ = ["BlockingStore", "StoreContract"]
+__all__ = [
+    "BlockingStore",
+    "CacheProbe",
+    "StoreContract",
+    "assert_bypasses",
+    "assert_hits",
+    "assert_misses",
+    "live_cache",
+    "override_genscache",
+]
 
 
 class StoreContract(CounterContract, LeaseContract, EntryContract, LockContract):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genscache.stores.base import Ensure, Fetch, Put, Store
+from genscache.stores.base import Ensure, Fetch, Put, Store, TimeLeft
 from genscache.testing.ground import LONG, Ground
 from genscache.types import Fetched
 
@@ -67,6 +67,14 @@ class EntryContract(Ground):
         self.let_pass(store, self.life + 2)
         assert self.entry(store, short) is None
         assert self.entry(store, long) == b"long"
+
+    def test_the_time_that_an_entry_has_left_is_told_where_it_can_be(self, store: Store) -> None:
+        key, absent = self.names(2)
+        assert store.execute(TimeLeft(absent)) is None
+        store.execute(Put(((key, b"value"),), LONG))
+        left = store.execute(TimeLeft(key))
+        assert left is None or 0 < left <= LONG
+        assert self.entry(store, key) == b"value"
 
     def test_a_life_out_of_bounds_is_refused(self, store: Store) -> None:
         import pytest  # noqa: PLC0415  the package does without it

@@ -26,6 +26,17 @@ class Driver(Protocol):
     def close(self) -> None: ...
 
 
+class Stage(Protocol):
+    """What a world wants of its database."""
+
+    alias: str
+    snapshots: bool
+
+    def committed(self) -> Rows: ...
+    def prepare(self, connection: BaseDatabaseWrapper) -> None: ...
+    def close(self) -> None: ...
+
+
 class Database:
     """One database, looked at by a connection that genscache does not know.
 

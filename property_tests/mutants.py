@@ -24,7 +24,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from property_tests.mutations import MACHINE, Edit, Mutation, reading, storing, texts, writing
+from property_tests.mutations import (
+    MACHINE,
+    QUERYSET_MACHINE,
+    Edit,
+    Mutation,
+    querysets,
+    reading,
+    storing,
+    texts,
+    writing,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("genscache", "tests", "property_tests", "conftest.py", "pyproject.toml")
@@ -36,11 +46,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     *writing.MUTATIONS,
     *storing.MUTATIONS,
     *texts.MUTATIONS,
+    *querysets.MUTATIONS,
 )
 BY_CHANCE = (
     f"{MACHINE}::test_nobody_goes_back_in_time",
     f"{MACHINE}::test_no_stale_read_survives_without_leases",
 )
+QUERYSETS_BY_CHANCE = (f"{QUERYSET_MACHINE}::test_querysets_say_what_the_database_says",)
 
 
 class Broken(Exception):
@@ -129,6 +141,8 @@ def pytest(home: Path, nodes: Sequence[str]) -> tuple[int, str]:
     except subprocess.TimeoutExpired:
         raise Broken(f"{', '.join(nodes)} took longer than {LONGEST:.0f} seconds") from None
     output = done.stdout + done.stderr
+    if "from pytest-timeout" in output:
+        raise Broken(f"{', '.join(nodes)} took longer than pytest allows: nothing was found by then")
     if done.returncode not in {0, 1} or f"genscache: {home}" not in output:
         raise Broken(
             f"{', '.join(nodes)} did not run on the copy (exit code {done.returncode}):\n{output[-2000:]}"
@@ -223,7 +237,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (2)")
     arguments = parser.parse_args()
     mutations = chosen(arguments)
-    nodes = [BY_CHANCE if arguments.machine else (each.caught_by,) for each in mutations]
+    chance = {False: BY_CHANCE, True: QUERYSETS_BY_CHANCE}
+    nodes = [chance[each.machine] if arguments.machine else (each.caught_by,) for each in mutations]
     began = time.monotonic()
     say(f"{len(mutations)} mutants; first their tests on the unchanged package")
     with ThreadPoolExecutor(arguments.jobs) as pool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from genscache.flights import Flight, Flights, Shared
-from genscache.stores.base import Answer, Operation, Store
+from genscache.stores.base import Answer, AsyncStore, Operation, Store
 from property_tests.actors import Actor, Ground, stop
 
 
@@ -28,6 +28,25 @@ class SteppedStore(Store):
         return self._ground.send(operation)
 
     def close(self) -> None:
+        """Do nothing: the ground belongs to the test."""
+
+
+class GroundedStore(AsyncStore):
+    """The same for coroutines, which never hand control back: the thread that runs them is no actor's.
+
+    Args:
+        ground: The store behind it.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self.capabilities = ground.store.capabilities
+        self._ground = ground
+
+    async def execute(self, operation: Operation[Answer]) -> Answer:
+        """Do one operation."""
+        return self._ground.send(operation)
+
+    async def aclose(self) -> None:
         """Do nothing: the ground belongs to the test."""
 
 

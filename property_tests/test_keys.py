@@ -79,7 +79,7 @@ def test_the_order_of_namespaces_does_not_depend_on_where_they_came_from(
     random: object,
 ) -> None:
     shuffled = list(namespaces)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]  # Hypothesis' Random
+    random.shuffle(shuffled)
     assert sorted(shuffled) == sorted(namespaces)
 
 

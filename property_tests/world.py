@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -24,10 +24,10 @@ from genscache.exceptions import StoreUnavailable, WriteRefused
 from genscache.protocol.steps import Pause
 from genscache.stores.base import Put
 from property_tests.actors import Actor, Ground, Killed, stop
-from property_tests.databases import Database, Driver, drop
+from property_tests.databases import Driver, Stage, drop
 from property_tests.history import History, Places, Row, Rows, Version
 from property_tests.readers import OUTSIDE
-from property_tests.stepping import SteppedFlights, SteppedStore
+from property_tests.stepping import GroundedStore, SteppedFlights, SteppedStore
 
 LEASE = 10_000
 """Milliseconds that a lease lasts."""
@@ -83,16 +83,18 @@ class World:
         prefix: Of all keys.
         leases: Whether writes take leases; with them, nobody goes back in time.
         processes: Which process each actor belongs to.
+        options: What else ``GENSCACHE`` says.
     """
 
     def __init__(
         self,
         ground: Ground,
-        database: Database,
+        database: Stage,
         *,
         prefix: str = "m",
         leases: bool = True,
         processes: tuple[int, ...] = (0, 0, 1),
+        options: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self.ground, self.database, self.leases = ground, database, leases
         self.outside: Version = 0
@@ -104,7 +106,7 @@ class World:
         self._config = cast("GenscacheConfig", apps.get_app_config("genscache"))
         self._before = self._config.engine
         settings = Settings.of(
-            {"STORE": "memory://", "PREFIX": prefix, "LEASE": LEASE // 1000 if leases else None}
+            {"STORE": "memory://", "PREFIX": prefix, "LEASE": LEASE // 1000 if leases else None, **options}
         )
         self._settings = settings
         self.engines = [self._engine() for _ in range(max(processes) + 1)]
@@ -117,7 +119,9 @@ class World:
         self.engines[process] = self._engine()
 
     def _engine(self) -> Engine:
-        engine = Engine(self._settings, store=SteppedStore(self.ground))
+        engine = Engine(
+            self._settings, store=SteppedStore(self.ground), async_store=GroundedStore(self.ground)
+        )
         engine.flights = SteppedFlights()
         return engine
 
@@ -145,7 +149,7 @@ class World:
         if isinstance(threading.current_thread(), Actor) and connection.alias == self.database.alias:
             self.database.prepare(connection)
             connection.execute_wrappers.append(_moved)
-            connection._commit = lambda: self._commit(connection)  # type: ignore[attr-defined]
+            connection._commit = lambda: self._commit(connection)
 
     def _commit(self, connection: BaseDatabaseWrapper) -> None:
         """Do what the database does with a COMMIT, unless its answer is to be lost."""
@@ -157,7 +161,8 @@ class World:
             connection.connection = session.cursor = None
             session.pinned = False
         else:
-            connection.connection.commit()
+            with connection.wrap_database_errors:
+                connection.connection.commit()
         if fault:
             raise OperationalError("disk I/O error: the answer of COMMIT is lost")
 

@@ -27,13 +27,17 @@ class Mutation:
         edits: How the right code becomes wrong.
         caught_by: The test that must fail: a pytest node below ``property_tests/`` or ``tests/``.
         quick: Part of the short form.
+        machine: The machine that looks for it by chance is the one of querysets.
     """
 
     name: str
     edits: tuple[Edit, ...]
     caught_by: str
     quick: bool = False
+    machine: bool = False
 
 
 INTERLEAVINGS = "property_tests/test_interleavings.py"
 MACHINE = "property_tests/machine_coherence.py"
+QUESTIONS = "property_tests/test_questions.py"
+QUERYSET_MACHINE = "property_tests/machine_orm.py"

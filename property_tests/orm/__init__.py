@@ -1,0 +1,1 @@
+"""Random querysets and random writes, as text, and what is asked of their answers (``machine_orm.py``)."""

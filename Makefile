@@ -27,7 +27,7 @@ export COVERAGE_FILE := $(CURDIR)/$(ENV)/coverage
 say = @printf '\n--- %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-only lint format types arch tests props coverage mutants docs dist demo clean python
+.PHONY: help test test-only lint format types arch tests props coverage mutants matrix docs dist demo clean python
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3] [DJANGO=5.2] [WORKERS=2] [ARGS=...]"
@@ -74,6 +74,10 @@ coverage: $(ENV)/ready ## the branch coverage of the last tests and props
 mutants: $(ENV)/ready ## deliberate bugs, each of which the tests must catch
 	$(call say,Mutants)
 	@$(ENV)/bin/python -m property_tests.mutants $(ARGS)
+
+matrix: $(ENV)/ready ## every kind of query against every kind of write: where an answer is stale (nowhere)
+	$(call say,Matrix)
+	@$(ENV)/bin/python -m tests.matrix $(ARGS)
 
 docs: $(ENV)/ready ## the documentation, in docs/_build; a warning is an error
 	$(call say,Documentation)

@@ -23,23 +23,20 @@ SOURCES := $(shell find genscache -type f -not -path '*/__pycache__/*') pyprojec
 # One wheel and one set of coverage data for each pair of Python and Django.
 WHEELS := build/wheel-$(VERSION)-django$(DJANGO)
 export COVERAGE_FILE := $(CURDIR)/$(ENV)/coverage
+TESTED := GENSCACHE_TEST_INSTALLED=1
 
 say = @printf '\n--- %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-only lint format types arch tests props coverage mutants matrix docs dist demo clean python
+.PHONY: help test test-only lint format types arch tests proofs props coverage mutants matrix docs dist demo clean python
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3] [DJANGO=5.2] [WORKERS=2] [ARGS=...]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
-test: lint types arch test-only ## lint, types, architecture, tests, property tests, coverage
+test: lint types arch test-only ## lint, types, architecture, tests, proofs, property tests
 
-test-only: $(ENV)/installed ## tests, property tests and coverage
-	@rm -f $(COVERAGE_FILE)*
-	@$(MAKE) tests
-	@$(MAKE) props
-	@$(MAKE) coverage
+test-only: tests proofs props ## tests, proofs and property tests
 
 lint: $(ENV)/ready ## ruff: rules and format
 	$(call say,Lint)
@@ -60,14 +57,20 @@ arch: $(ENV)/ready ## import-linter: which module may import which
 
 tests: $(ENV)/installed ## tests, on servers that they start themselves
 	$(call say,Tests on Python $(VERSION) and Django $(DJANGO))
-	@GENSCACHE_TEST_INSTALLED=1 $(PY) -m coverage run -m pytest tests -n $(WORKERS) $(ARGS)
+	@$(TESTED) $(PY) -m pytest tests --ignore=tests/races --ignore=tests/matrix -n $(WORKERS) $(ARGS)
+
+proofs: $(ENV)/installed ## races of real processes, and a part of the matrix; all: GENSCACHE_TEST_WHOLE=1
+	$(call say,Races and matrix on Python $(VERSION) and Django $(DJANGO))
+	@$(TESTED) $(PY) -m pytest tests/races tests/matrix -n $(WORKERS) $(ARGS)
 
 props: $(ENV)/installed ## property tests
 	$(call say,Property tests on Python $(VERSION) and Django $(DJANGO))
-	@GENSCACHE_TEST_INSTALLED=1 $(PY) -m coverage run -m pytest property_tests -n $(WORKERS) $(ARGS)
+	@$(TESTED) $(PY) -m pytest property_tests -n $(WORKERS) $(ARGS)
 
-coverage: $(ENV)/ready ## the branch coverage of the last tests and props
-	$(call say,Coverage)
+coverage: $(ENV)/installed ## branch coverage of tests and property tests; too little is an error
+	$(call say,Coverage on Python $(VERSION) and Django $(DJANGO))
+	@rm -f $(COVERAGE_FILE)*
+	@$(TESTED) $(PY) -m coverage run -m pytest tests property_tests --ignore=tests/races --ignore=tests/matrix -n $(WORKERS) $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 

@@ -1,7 +1,7 @@
 """How long Hypothesis searches.
 
-``HYPOTHESIS_PROFILE`` is ``dev`` (the default), ``ci`` (the same examples each time), ``nightly`` (long) or
-``mutants`` (see ``mutants.py``).
+``HYPOTHESIS_PROFILE`` is ``dev`` (the default), ``ci`` (the same examples each time), ``short`` (fewer of them, for a
+second pair of Python and Django), ``nightly`` (long) or ``mutants`` (see ``mutants.py``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ settings.register_profile(
     database=None,
     print_blob=True,
 )
+settings.register_profile("short", settings.get_profile("ci"), max_examples=30)
 settings.register_profile(
     "nightly",
     max_examples=5000,

@@ -62,6 +62,16 @@ def pytest_report_header() -> str:
     return f"genscache: {genscache.__file__}; Django {django.__version__}; servers: {', '.join(found)}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long and repeats, with other words, what is tested anyhow."""
+    if os.environ.get("GENSCACHE_TEST_WHOLE"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("whole")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("whole")]
+
+
 def aliases_of(item: pytest.Item) -> frozenset[str]:
     """Return the databases that a test asks for with ``@pytest.mark.django_db(databases=[…])``."""
     marker = item.get_closest_marker("django_db")

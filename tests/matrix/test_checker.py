@@ -61,8 +61,8 @@ STALE: dict[str, tuple[tuple[Edit, ...], str, str]] = {
     ),
     "a write in a transaction is not settled with a bump": (
         (Edit("            self._state.add(written)\n", "            pass\n"),),
-        "count",
-        "bulk_create",
+        "all",
+        "committed",
     ),
     "several lists of parameters are none": (
         (Edit("        if written.before:\n", "        if written.before and not many:\n"),),

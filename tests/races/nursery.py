@@ -23,10 +23,12 @@ def main() -> None:
     django.setup()
     from django.db import connections  # noqa: PLC0415 - Django is set up now
 
+    from genscache.stores.opening import open_stores  # noqa: PLC0415
     from tests.races import blocks, changes, readers, writers  # noqa: F401, PLC0415 - Django is set up now: they register themselves
     from tests.races.actor import serve  # noqa: PLC0415
 
     # Loaded once, and left alone by the children's garbage collectors, an actor begins its work at once.
+    open_stores("redis://127.0.0.1:1/0", prefix="")  # loads the client, and connects to nothing
     for alias in connections:
         connections[alias].features  # noqa: B018 - loads the driver
     gc.collect()

@@ -50,8 +50,9 @@ def test_a_write_while_others_wait_for_the_lock(stage: Stage) -> None:
 
     assert filling.end().value == LOCKED.versions[0]
 
-    assert waiting.end().value == LOCKED.versions[1]
+    # The late one holds the lock of the new generations, for which the one that waited waits next.
     assert beginning.end().value == LOCKED.versions[1]
+    assert waiting.end().value == LOCKED.versions[1]
     stage.everybody_reads([LOCKED], 1)
 
 

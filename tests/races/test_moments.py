@@ -14,7 +14,7 @@ NAMES = ["listed", "seen", "function_of_one", "discovering", "aget"]
 
 
 @every_moment
-@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize("warm", [False, pytest.param(True, marks=pytest.mark.whole)], ids=["cold", "warm"])
 def test_readers_at_a_moment_of_a_write(
     stage: Stage, readers: dict[str, Reader], writer: str, point: str, world: str, *, warm: bool
 ) -> None:

@@ -27,37 +27,62 @@ from genscache.querysets.adoption import Adoption
 WATCHED_SETTINGS = frozenset({"GENSCACHE", "CACHES", "DATABASES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
 
 
+class Shared:
+    """What the configurations of one process have in common."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self.making = threading.Lock()
+        self.adoption = Adoption()
+        self.watched = False
+
+
 class GenscacheConfig(AppConfig):
-    """``INSTALLED_APPS += ["genscache"]``."""
+    """``INSTALLED_APPS += ["genscache"]``.
+
+    A test that overrides ``INSTALLED_APPS`` makes a second configuration. It is one with the first, which watches the
+    connections: what one engine is told, another one with a store in memory would never hear of.
+    """
 
     name = "genscache"
     verbose_name = "genscache"
 
-    _engine: Engine | None = None
+    shared: Shared
 
     def __init__(self, app_name: str, app_module: ModuleType) -> None:
         super().__init__(app_name, app_module)
+        before = (each.get("genscache") for each in apps.stored_app_configs)
+        shared = (each.shared for each in before if isinstance(each, GenscacheConfig))
         # Here and not in ready(): an app that comes before this one may ask for the engine in its own.
-        self._making = threading.Lock()
-        self.adoption = Adoption()
+        self.shared = next(shared, None) or Shared()
+
+    @property
+    def adoption(self) -> Adoption:
+        """The classes that managers and querysets were given."""
+        return self.shared.adoption
 
     @property
     def engine(self) -> Engine:
         """The engine, made when the app is ready and again after a test has changed a setting."""
-        if self._engine is None:
-            with self._making:
-                if self._engine is None:
-                    self._engine = _made()
-        return self._engine
+        shared = self.shared
+        if shared.engine is None:
+            with shared.making:
+                if shared.engine is None:
+                    shared.engine = _made()
+        return shared.engine
 
     @engine.setter
     def engine(self, engine: Engine) -> None:
         """Use another engine from now on (tests, and stores that count)."""
-        self._engine = engine
+        self.shared.engine = engine
 
     def ready(self) -> None:
         """Check the settings and watch every connection, those that exist already included."""
-        self._engine = self._engine or _made()
+        if self.shared.watched:
+            self._apps_changed()
+            return
+        self.shared.watched = True
+        self.shared.engine = self.shared.engine or _made()
         self.adoption.adopt_models()
         self._watch = Watch(lambda: self.engine, Watcher(lambda: self.engine))
         connection_created.connect(self._connected, dispatch_uid="genscache")
@@ -77,9 +102,21 @@ class GenscacheConfig(AppConfig):
         self._watch.adopt(connection)
 
     def _setting_changed(self, *, setting: str, **_: object) -> None:
-        if setting in WATCHED_SETTINGS and self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        if setting == "INSTALLED_APPS":
+            self._apps_changed()
+        elif setting in WATCHED_SETTINGS:
+            self._renew()
+
+    def _apps_changed(self) -> None:
+        """Take over other models, and the managers that Django has worked out anew."""
+        self._renew()
+        self.adoption.adopt_models()
+
+    def _renew(self) -> None:
+        """Let the next use make an engine for the settings and models of that moment."""
+        if self.shared.engine is not None:
+            self.shared.engine.close()
+            self.shared.engine = None
 
 
 def _made() -> Engine:

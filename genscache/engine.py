@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils.module_loading import import_string
@@ -146,6 +146,24 @@ class Engine:
             self._store = self._store or pair.sync
 
 
+def current_config() -> AppConfig:
+    """Return the app's configuration, also while a test has set it aside.
+
+    ``available_apps`` and ``modify_settings`` hide it for a while; managers and connections know this package all the
+    same, and what they write must be heard of.
+
+    Raises:
+        ImproperlyConfigured: ``"genscache"`` is not in ``INSTALLED_APPS``.
+        AppRegistryNotReady: Django is not set up yet.
+    """
+    apps.check_apps_ready()
+    for configs in (apps.app_configs, *reversed(apps.stored_app_configs)):
+        config: AppConfig | None = configs.get("genscache")
+        if config is not None:
+            return config
+    raise ImproperlyConfigured('genscache is used, but "genscache" is not in INSTALLED_APPS. Add it there.')
+
+
 def current_engine() -> Engine:
     """Return the engine of the running project.
 
@@ -153,13 +171,7 @@ def current_engine() -> Engine:
         ImproperlyConfigured: ``"genscache"`` is not in ``INSTALLED_APPS``.
         AppRegistryNotReady: Django is not set up yet.
     """
-    try:
-        config = apps.get_app_config("genscache")
-    except LookupError:
-        raise ImproperlyConfigured(
-            'genscache is used, but "genscache" is not in INSTALLED_APPS. Add it there.'
-        ) from None
-    engine: Engine = config.engine  # type: ignore[attr-defined]  # GenscacheConfig, which imports this module
+    engine: Engine = current_config().engine  # type: ignore[attr-defined]  # GenscacheConfig, which imports this module
     return engine
 
 

@@ -13,7 +13,16 @@ def compiled(query: Query, using: str) -> tuple[str, tuple[object, ...]] | None:
         query: The query; a clone is compiled, because compiling adds joins.
         using: The alias of the database.
     """
-    return compiled_in_place(query.clone(), using)
+    return compiled_in_place(apart(query.clone()), using)
+
+
+def apart(clone: Query) -> Query:
+    """Let a clone share nothing that compiling changes: of a union that is ordered, the names that it selects."""
+    if clone.selected:
+        clone.selected = dict(clone.selected)
+    for each in clone.combined_queries:
+        apart(each)
+    return clone
 
 
 def compiled_in_place(query: Query, using: str) -> tuple[str, tuple[object, ...]] | None:

@@ -82,8 +82,9 @@ class Watch:
 
     def _subclass(self, kind: type[BaseDatabaseWrapper]) -> type[BaseDatabaseWrapper]:
         if kind not in self._classes:
+            # Named as before, so that what prints a connection prints the same.
             members = {"genscache_engine": staticmethod(self._engine), "__module__": kind.__module__}
-            self._classes[kind] = type(f"Watched{kind.__name__}", (_Settling, kind), members)
+            self._classes[kind] = type(kind.__name__, (_Settling, kind), members)
         return self._classes[kind]
 
 

@@ -180,7 +180,8 @@ def perhaps_committing(engine: Engine, state: Transaction, execute: Callable[[],
 def _finish(cursor: CursorWrapper) -> None:
     """Let SQLite commit a statement that returns rows; the other databases have done so when they answer."""
     if isinstance(cursor.cursor, WatchedCursor):
-        cursor.cursor.finish()
+        with cursor.db.wrap_database_errors:
+            cursor.cursor.finish()
 
 
 def _may_still_run(connection: BaseDatabaseWrapper, error: BaseException) -> bool:

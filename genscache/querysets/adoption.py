@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import Any, Self, SupportsIndex, cast
+from typing import Any, Literal, Self, SupportsIndex, cast
 
 from django.apps import apps
 from django.db import models
 from django.db.models.query import QuerySet
 
+from genscache.engine import current_config
 from genscache.querysets.queryset import CachedQuerySet
 
 OFFERED = ("cache", "nocache")
@@ -82,8 +83,10 @@ class Adoption:
     def manager_class(self, kind: type) -> type:
         """Return the subclass of a manager class."""
         if kind not in self._managers:
-            offered = {name: _forward(name) for name in OFFERED if not hasattr(kind, name)}
-            self._managers[kind] = _made(kind, _AdoptedManager, offered)
+            members = {name: _forward(name) for name in OFFERED if not hasattr(kind, name)}
+            if kind is models.Manager:
+                members |= {"count": _over_links("count"), "exists": _over_links("exists")}
+            self._managers[kind] = _made(kind, _AdoptedManager, members)
         return self._managers[kind]
 
     def queryset_class(self, kind: type) -> type:
@@ -103,7 +106,7 @@ def is_offered(manager: AnyManager, name: str) -> bool:
 
 def current_adoption() -> Adoption:
     """Return the running project's adoption."""
-    adoption: Adoption = apps.get_app_config("genscache").adoption  # type: ignore[attr-defined]
+    adoption: Adoption = current_config().adoption  # type: ignore[attr-defined]
     return adoption
 
 
@@ -133,6 +136,26 @@ def _forward(name: str) -> object:
     method.__name__ = name
     method.__qualname__ = f"CachedManager.{name}"
     method.__doc__ = getattr(CachedQuerySet, name).__doc__
+    return method
+
+
+def _over_links(op: Literal["count", "exists"]) -> object:
+    """Return a manager's method that asks the links of a many-to-many relation alone, where Django would.
+
+    Django does so where a model's manager is ``Manager`` itself, which none is any more.
+    """
+
+    def method(self: Any) -> object:  # noqa: ANN401 - perhaps a related manager, whose class Django makes
+        rows = self.get_queryset()
+        prefetched = getattr(self, "get_prefetch_cache", None)
+        if prefetched is not None and prefetched() is None and rows._cached_as(op) is None:
+            links = getattr(self, "constrained_target", None)
+            rows = rows if links is None else links
+        return getattr(rows, op)()
+
+    method.__name__ = op
+    method.__qualname__ = f"Manager.{op}"
+    method.__doc__ = getattr(models.QuerySet, op).__doc__
     return method
 
 

@@ -16,6 +16,7 @@ from django.db.models.query import QuerySet
 from django.db.models.sql import Query
 
 from genscache.engine import current_engine
+from genscache.fingerprints import apart
 from genscache.policies import Op
 from genscache.querysets.answering import FOR_WRITE, ITERATOR, REFRESH, note
 from genscache.querysets.options import NEVER, Caching, inherited
@@ -129,6 +130,7 @@ class AskingQuerySet(QuerySet[M]):
     def _plain(self, database: str) -> Self:
         """Return a copy that asks one database and knows no cache."""
         clone = self._clone()
+        apart(clone.query)
         clone._db = database
         clone._caching = NEVER
         return clone

@@ -17,7 +17,7 @@ from django.db.models.sql import Query
 
 from genscache.engine import Engine
 from genscache.exceptions import InvalidNamespace
-from genscache.fingerprints import Structure, compiled_in_place
+from genscache.fingerprints import Structure, apart, compiled_in_place
 from genscache.keys import Kind, Namespace
 from genscache.namespaces import table_namespace
 from genscache.orm.sql import SqlMemo, Statement, StatementKind
@@ -155,7 +155,7 @@ class Planner:
             structure: Its fingerprint.
             rows: Rows are asked for. A count or an aggregate takes no more tables than the query's structure shows.
         """
-        clone = query.clone()
+        clone = apart(query.clone())
         if not rows:
             clone.select_related = False
             if not clone.is_sliced and not clone.distinct_fields:

@@ -75,6 +75,10 @@ class CachedRawQuerySet(RawQuerySet, Generic[M]):  # type: ignore[type-arg]  # i
         life = None if timeout is MISSING else conf.seconds("timeout", timeout)
         return self.adopt(self._clone(), Caching(Caching().ops, life, lock), dependencies)
 
+    def __repr__(self) -> str:
+        """Show what Django shows."""
+        return f"<{RawQuerySet.__name__}: {self.query}>"
+
     def nocache(self) -> Self:
         """Return a queryset that asks the database."""
         return self.adopt(self._clone(), NEVER)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import TestContextDecorator, override_settings
 
 from genscache import conf
-from genscache.engine import Engine, current_engine
+from genscache.engine import Engine, current_config, current_engine
 from genscache.keys import SITE
 from genscache.testing.probes import CacheProbe
 from genscache.transactions import ATTRIBUTE, Transaction, in_transaction, open_transactions, state_of
@@ -79,7 +78,7 @@ class override_genscache(TestContextDecorator):  # noqa: N801 - used as a functi
     @staticmethod
     def _restore(engine: Engine, overriding: override_settings) -> None:
         overriding.disable()
-        apps.get_app_config("genscache").engine = engine  # type: ignore[attr-defined]  # GenscacheConfig's
+        current_config().engine = engine  # type: ignore[attr-defined]  # GenscacheConfig's
 
 
 class live_cache(override_genscache):  # noqa: N801 - used as a function

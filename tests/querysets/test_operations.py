@@ -69,6 +69,7 @@ OPERATIONS: dict[str, Callable[[Q], object]] = {
     "distinct": lambda q: list(q.filter(tags__isnull=False).distinct()),
     "ordered by a relation": lambda q: list(q.order_by("section__name", "-pk")),
     "union": lambda q: list(q.filter(views=1).union(q.filter(views=2)).order_by("pk")),
+    "values of a union, ordered by another column": lambda q: list(q.filter(views=1).union(q.filter(views=2)).order_by("-pk").values_list("title", flat=True)),
     "intersection": lambda q: list(q.filter(views__gt=0).intersection(q.filter(views__lt=2))),
     "difference": lambda q: list(q.difference(q.filter(views=2)).order_by("pk")),
     "extra": lambda q: [each.double for each in q.extra(select={"double": "views * 2"})],

@@ -173,6 +173,10 @@ def test_a_wrong_dependency_is_refused_at_once(engine: Engine) -> None:
         raw().cache(42)
 
 
+def test_it_prints_as_django_s(engine: Engine) -> None:
+    assert repr(raw(JOINED, [1]).cache()).startswith("<RawQuerySet: ")
+
+
 def test_why_it_was_not_cached(engine: Engine, site: Site) -> None:
     assert "parameters" in why(lambda: list(raw(JOINED, [Number()]).cache()))
     assert "random" in why(lambda: list(raw("select *, random() as r from news_article").cache()))

@@ -50,6 +50,7 @@ class Call:
         declared: What it was declared to depend on.
         forbidden: Why it cannot be cached; empty where it can.
         covered: Database aliases and tables that ``declared`` stands for, so that only others are discovered.
+        pinned: Those among them of which ``declared`` stands for some rows only.
     """
 
     digest: str
@@ -58,6 +59,7 @@ class Call:
     declared: tuple[Namespace, ...]
     forbidden: str
     covered: frozenset[tuple[str, str]] | None = None
+    pinned: frozenset[tuple[str, str]] = frozenset()
 
 
 class Identity:

@@ -19,7 +19,9 @@ class Recording:
         vector: Generations that were read before the run began.
         discover: The tables that the run's queries read are dependencies; otherwise only what is declared, and what
             the cached functions that it calls depend on.
-        covered: Database aliases and tables whose namespaces are in ``vector`` already, finer than by table.
+        covered: Database aliases and tables whose namespaces are in ``vector`` already.
+        pinned: Those among them of which only some rows are: they stand for the run's first query that touches them.
+            What reads other rows later (a ``from_db``, a ``post_init``) depends on more.
 
     Attributes:
         used: What the run depends on, each with the generation that was read *before* the first query that touched
@@ -33,16 +35,22 @@ class Recording:
         *,
         discover: bool,
         covered: Collection[tuple[str, str]] = (),
+        pinned: Collection[tuple[str, str]] = (),
     ) -> None:
         self._known = dict(vector)
-        self._covered = covered
+        self._covered = frozenset(covered)
+        self._pinned = frozenset(pinned)
         self.discover = discover
         self.used: dict[Namespace, Generation] = {}
         self.flaw = ""
 
     def uncovered(self, database: str, tables: Iterable[str]) -> tuple[str, ...]:
         """Return those of ``tables`` that nothing in the vector stands for yet."""
-        return tuple(table for table in tables if (database, table) not in self._covered)
+        read = {(database, table) for table in tables}
+        left = tuple(table for _, table in sorted(read - self._covered))
+        if read & self._pinned:
+            self._covered -= self._pinned
+        return left
 
     def spoil(self, reason: str) -> None:
         """Forbid storing; the first reason is kept."""
@@ -77,6 +85,16 @@ class Recording:
 def current_recording() -> Recording | None:
     """Return the recording of the innermost cached function that is running in this context."""
     return _current.get()
+
+
+@contextmanager
+def apart(recording: Recording) -> Iterator[Recording]:
+    """Make ``recording`` the current one, of which the outer one, if there is one, learns nothing."""
+    token = _current.set(recording)
+    try:
+        yield recording
+    finally:
+        _current.reset(token)
 
 
 @contextmanager

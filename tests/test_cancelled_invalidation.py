@@ -41,7 +41,7 @@ def deaf(monkeypatch: pytest.MonkeyPatch) -> Deaf:
     memory = MemoryStore()
     deaf = Deaf(memory)
     engine = Engine(Settings(store="memory://"), store=memory, async_store=deaf)
-    monkeypatch.setattr(apps.get_app_config("genscache"), "_engine", engine)
+    monkeypatch.setattr(apps.get_app_config("genscache"), "engine", engine)
     return deaf
 
 

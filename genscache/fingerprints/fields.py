@@ -97,5 +97,8 @@ def _standalone(walk: Walk, field: AnyField) -> bytes:
         walk.opaque = walk.raw = True
     _, _, args, kwargs = field.deconstruct()
     needed = {name: value for name, value in kwargs.items() if name not in _NOT_IN_SQL}
+    if not type(field).__module__.startswith("django.") and kwargs.get("choices"):
+        # A field of a project's own may convert by them.
+        needed["choices"] = [(value, str(label)) for value, label in field.flatchoices]
     structure, values = walk.apart(Walk.visit, (list(args), sorted(needed.items())))
     return path + structure + b"/" + values

@@ -39,6 +39,8 @@ VOLATILE: Final = (
 )
 """Functions whose answer depends on when they are called."""
 
+_MOMENTS: Final = frozenset({"now", "today", "tomorrow", "yesterday", "allballs"})
+
 
 def is_cached(kind: type, name: str) -> bool:
     """Tell whether an attribute is what a ``cached_property`` keeps."""
@@ -97,6 +99,7 @@ class Node:
         self._infers = is_cached(kind, "output_field") and not issubclass(kind, _WITHOUT_TYPE)
         self._texts = tuple((name, getattr_static(kind, name, None)) for name in _TEXTS)
         self._zoned = issubclass(kind, TimezoneMixin)
+        self._casts = issubclass(kind, functions.Cast)
         self._volatile = (
             f"it depends on the moment: {kind.__qualname__}" if issubclass(kind, VOLATILE) else ""
         )
@@ -113,6 +116,8 @@ class Node:
             walk.opaque = walk.raw = walk.zoned = True
         if self._volatile:
             walk.volatile = walk.volatile or self._volatile
+        if self._casts and any(_is_moment(each) for each in held["source_expressions"]):
+            walk.volatile = walk.volatile or "it depends on the moment: Cast of a word such as 'now'"
         if self._zoned and held.get("tzinfo") is None:
             walk.zoned = True
         if held.get("extra") or any(held[name] != default for name, default in self._texts if name in held):
@@ -158,3 +163,9 @@ def class_path(kind: type) -> bytes:
 def node(kind: type, besides: frozenset[str] = frozenset()) -> Visit:
     """Return what writes instances of a class."""
     return Node(kind, besides)
+
+
+def _is_moment(expression: object) -> bool:
+    """Tell whether a value is a word that databases take for a time when it is cast to one."""
+    value = getattr(expression, "value", None)
+    return isinstance(value, str) and value.strip().casefold() in _MOMENTS

@@ -16,36 +16,52 @@ from django.db import models
 from django.db.models.query import QuerySet
 
 from genscache.engine import current_config
+from genscache.querysets.asking import ORIGINAL
 from genscache.querysets.queryset import CachedQuerySet
 
 OFFERED = ("cache", "nocache")
 """What managers and querysets offer; where a class has such an attribute of its own, that stays."""
 
-_ORIGINAL = "_genscache_original"
-"""In a made class, the class that it was made from."""
+# A project's own way to do one of these is not left to the method in front of it.
+_TWINS = ("__aiter__", "aget", "afirst", "alast", "aearliest", "alatest", "ain_bulk", "acontains", "acount", "aexists",
+          "aaggregate")  # fmt: skip
 
 AnyManager = models.Manager[Any]  # a manager of whatever model
 
 
-class _AdoptedManager(models.Manager[Any]):
-    """Put in front of a manager's own class."""
+class _AdoptedManager:
+    """Put in front of a manager's own class; no manager itself, which would come before what that class inherits."""
 
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - what the manager's own takes and gives
         """Return the manager's own queryset, which knows the cache."""
-        return adopt_queryset(super().get_queryset())
+        return adopt_queryset(super().get_queryset(*args, **kwargs))  # type: ignore[misc]  # the manager's
 
     def __copy__(self) -> Self:
         """Copy as an object of this very class, which may be one that Django has derived (related managers)."""
         copied: Self = object.__new__(type(self))
-        copied.__dict__.update(self.__dict__)
+        state = object.__getstate__(self)
+        held, slots = state if isinstance(state, tuple) else (state, None)
+        copied.__dict__.update(held or {})
+        for name, value in (slots or {}).items():
+            setattr(copied, name, value)
         return copied
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Pickle as the class that it was made from; the reader adopts it anew."""
-        original = vars(type(self)).get(_ORIGINAL)
+        original = vars(type(self)).get(ORIGINAL)
         if original is None:
             return super().__reduce_ex__(protocol)
-        return _revived_manager, (original,), self.__dict__
+        return _revived_manager, (original,), self.__getstate__()
+
+
+def _equal(self: AnyManager, other: object) -> bool:
+    """Compare as Django does, by class and arguments, with the class that it was made from.
+
+    Python asks the subclass first, and makemigrations compares managers that were adopted with those that were not.
+    """
+    return isinstance(other, getattr(type(self), ORIGINAL)) and (
+        self._constructor_args == other._constructor_args  # type: ignore[attr-defined]
+    )
 
 
 class Adoption:
@@ -86,6 +102,10 @@ class Adoption:
             members = {name: _forward(name) for name in OFFERED if not hasattr(kind, name)}
             if kind is models.Manager:
                 members |= {"count": _over_links("count"), "exists": _over_links("exists")}
+            if inspect.getattr_static(kind, "__eq__") is inspect.getattr_static(models.Manager, "__eq__"):
+                members |= {"__eq__": _equal, "__hash__": kind.__hash__}
+            if hasattr(kind, "__copy__"):
+                members["__copy__"] = inspect.getattr_static(kind, "__copy__")
             self._managers[kind] = _made(kind, _AdoptedManager, members)
         return self._managers[kind]
 
@@ -93,6 +113,9 @@ class Adoption:
         """Return the subclass of a queryset class."""
         if kind not in self._querysets:
             kept = {name: inspect.getattr_static(kind, name) for name in OFFERED if hasattr(kind, name)}
+            for name in _TWINS:
+                if getattr(kind, name) is not getattr(QuerySet, name):
+                    kept[name] = inspect.getattr_static(kind, name)
             reduce = {"__reduce_ex__": _reduce_queryset}
             self._querysets[kind] = _made(kind, CachedQuerySet, {**kept, **reduce})
         return self._querysets[kind]
@@ -110,9 +133,9 @@ def current_adoption() -> Adoption:
     return adoption
 
 
-def adopt_queryset(queryset: QuerySet[Any]) -> QuerySet[Any]:
-    """Give a queryset its subclass, unless it knows the cache already."""
-    if not isinstance(queryset, CachedQuerySet):
+def adopt_queryset(queryset: Any) -> Any:  # noqa: ANN401 - a manager may give what it likes
+    """Give a queryset its subclass, unless it knows the cache already or is none."""
+    if isinstance(queryset, QuerySet) and not isinstance(queryset, CachedQuerySet):
         queryset.__class__ = current_adoption().queryset_class(type(queryset))
     return queryset
 
@@ -148,7 +171,7 @@ def _over_links(op: Literal["count", "exists"]) -> object:
     def method(self: Any) -> object:  # noqa: ANN401 - perhaps a related manager, whose class Django makes
         rows = self.get_queryset()
         prefetched = getattr(self, "get_prefetch_cache", None)
-        if prefetched is not None and prefetched() is None and rows._cached_as(op) is None:
+        if prefetched is not None and prefetched() is None and rows._genscache_cached_as(op) is None:
             links = getattr(self, "constrained_target", None)
             rows = rows if links is None else links
         return getattr(rows, op)()
@@ -161,12 +184,12 @@ def _over_links(op: Literal["count", "exists"]) -> object:
 
 def _made(kind: type, front: type, members: dict[str, object]) -> type:
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
-    return type(kind.__name__, (front, kind), {**members, **names, _ORIGINAL: kind})
+    return type(kind.__name__, (front, kind), {**members, **names, ORIGINAL: kind})
 
 
 def _reduce_queryset(self: QuerySet[Any], protocol: SupportsIndex) -> str | tuple[Any, ...]:
     """Pickle as the class that it was made from; the reader adopts it anew."""
-    original = vars(type(self)).get(_ORIGINAL)
+    original = vars(type(self)).get(ORIGINAL)
     if original is None:
         return object.__reduce_ex__(self, protocol)
     return _revived_queryset, (original,), self.__getstate__()

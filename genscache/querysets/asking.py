@@ -8,7 +8,7 @@ Relied on, each with a test: ``_clone``, ``_fetch_all``, ``_result_cache``, ``_i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from django.apps import apps
 from django.db import models
@@ -28,11 +28,22 @@ M = TypeVar("M", bound=models.Model)
 Result = TypeVar("Result")
 
 
+ORIGINAL: Final = "_genscache_original"
+"""In a class that was made by adoption, the class that it was made from."""
+
+DJANGOS: Final = frozenset({
+    "model", "_db", "_hints", "_query", "_result_cache", "_sticky_filter", "_for_write", "_prefetch_related_lookups",
+    "_prefetch_done", "_known_related_objects", "_iterable_class", "_fields", "_defer_next_filter", "_deferred_filter",
+    "_fetch_mode", "_genscache_caching", "_genscache_op",
+})  # fmt: skip
+"""What a queryset keeps in itself that is in its query, or in its key, or decides nothing about its rows."""
+
+
 class AskingQuerySet(QuerySet[M]):
     """A queryset that can say what it asks."""
 
-    _caching: Caching | None = None
-    _op: Op = "list"
+    _genscache_caching: Caching | None = None
+    _genscache_op: Op = "list"
 
     if TYPE_CHECKING:
         # What Django's stubs leave out.
@@ -46,31 +57,34 @@ class AskingQuerySet(QuerySet[M]):
         _prefetch_related_lookups: tuple[object, ...]
         _result_cache: list[M] | None
 
-    def _clone(self) -> Self:
-        clone = cast("Self", super()._clone())  # type: ignore[misc]  # not in the stubs
-        if self._caching is not None:
-            clone._caching = self._caching
-        if self._op != "list":
-            clone._op = self._op
+    def _clone(self, *args: Any, **kwargs: Any) -> Self:  # noqa: ANN401 - what a project's own class takes
+        clone = cast("Self", super()._clone(*args, **kwargs))  # type: ignore[misc]  # not in the stubs
+        if self._genscache_caching is not None:
+            clone._genscache_caching = self._genscache_caching
+        if self._genscache_op != "list":
+            clone._genscache_op = self._genscache_op
         return clone
 
-    def _cached_as(self, op: Op) -> Caching | None:
+    def _genscache_cached_as(self, op: Op) -> Caching | None:
         """Return how ``op`` is cached here, ``None`` where it is not."""
-        caching = self._caching or inherited()
+        caching = self._genscache_caching or inherited()
         if caching is None:
             policy = current_engine().policy(self.model)
-            return Caching(policy.ops) if op in policy.ops and self._is_installed() else None
-        return caching if op in caching.ops and self._is_installed() else None
+            return Caching(policy.ops) if op in policy.ops and self._genscache_is_installed() else None
+        return caching if op in caching.ops and self._genscache_is_installed() else None
 
-    def _is_installed(self) -> bool:
+    def _genscache_is_installed(self) -> bool:
         """Tell whether the model is not one of a migration's, which look as they did at the time."""
         return self.model._meta.apps is apps
 
-    def _obstacle(self) -> str:
+    def _genscache_obstacle(self) -> str:
         """Say why this evaluation must not be answered from the store; empty where it may."""
         if self._for_write and not self.query.select_for_update:
             return FOR_WRITE
-        if self._op == "get":
+        own = self._genscache_own_rows()
+        if own:
+            return own
+        if self._genscache_op == "get":
             instance = self._hints.get("instance")
             if isinstance(instance, self.model) and instance.pk is not None:
                 # _base_manager with the instance as its own hint: refresh_from_db(), or a deferred field.
@@ -78,15 +92,30 @@ class AskingQuerySet(QuerySet[M]):
                 return REFRESH if pins(self.query).get(column or "") == (instance.pk,) else ""
         return ""
 
-    def _as_get(self) -> Self:
+    def _genscache_own_rows(self) -> str:
+        """Say why rows may depend on more than the query: a project's own class makes them; empty where none does."""
+        original = vars(type(self)).get(ORIGINAL)
+        if original is not None and original._fetch_all is not QuerySet._fetch_all:
+            return f"{original.__qualname__} fetches rows in a way of its own"
+        kind = self._iterable_class
+        if kind.__module__ == QuerySet.__module__:
+            return ""
+        more = sorted(self.__dict__.keys() - DJANGOS)
+        if more or "<locals>" in kind.__qualname__:
+            return f"{kind.__qualname__} makes rows, perhaps from {', '.join(more) or 'what is around it'}"
+        return ""
+
+    def _genscache_as_get(self) -> Self:
         """Return a copy on which an evaluation counts as ``get``."""
-        if self._op == "get" or (self._cached_as("get") is None and self._cached_as("list") is None):
+        if self._genscache_op == "get" or (
+            self._genscache_cached_as("get") is None and self._genscache_cached_as("list") is None
+        ):
             return self
-        found = self._same()
-        found._op = "get"
+        found = self._genscache_same()
+        found._genscache_op = "get"
         return found
 
-    def _same(self) -> Self:
+    def _genscache_same(self) -> Self:
         """Return a copy that filters as this queryset would.
 
         The first filter on a related manager means the join by which the objects are related, and reuses it. An
@@ -97,7 +126,7 @@ class AskingQuerySet(QuerySet[M]):
         found.query.used_aliases = set(self.query.used_aliases)
         return found
 
-    def _asked(self, op: Op) -> Asked:
+    def _genscache_asked(self, op: Op) -> Asked:
         query = self.query
         if op in ("get", "list"):
             kind = self._iterable_class
@@ -106,7 +135,9 @@ class AskingQuerySet(QuerySet[M]):
             return Asked("get" if op == "get" else "list", self.model, query, self.db, form, query)
         return Asked(op, self.model, query, self.db, (), query)
 
-    def _asked_aggregate(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Asked | None:
+    def _genscache_asked_aggregate(
+        self, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> Asked | None:
         """Return what ``aggregate`` asks, ``None`` where Django will find it wrong."""
         try:
             named = {**kwargs, **{each.default_alias: each for each in args}}  # type: ignore[attr-defined]
@@ -127,25 +158,25 @@ class AskingQuerySet(QuerySet[M]):
                 joined.annotations[alias] = own
         return Asked("aggregate", self.model, joined, self.db, tuple(named), summed)
 
-    def _plain(self, database: str) -> Self:
+    def _genscache_plain(self, database: str) -> Self:
         """Return a copy that asks one database and knows no cache."""
         clone = self._clone()
         apart(clone.query)
         clone._db = database
-        clone._caching = NEVER
+        clone._genscache_caching = NEVER
         return clone
 
-    def _rows(self, database: str) -> Callable[[], list[M]]:
+    def _genscache_rows(self, database: str) -> Callable[[], list[M]]:
         """Return what asks the database for the rows, without the objects that this queryset was made from."""
 
         def ask() -> list[M]:
-            clone = self._plain(database)
+            clone = self._genscache_plain(database)
             clone._known_related_objects = {}
             return list(cast("Iterable[M]", clone._iterable_class(clone)))
 
         return ask
 
-    def _introduced(self, rows: list[M]) -> list[M]:
+    def _genscache_introduced(self, rows: list[M]) -> list[M]:
         """Give rows from the store what only this queryset knows."""
         known = self._known_related_objects
         if known:
@@ -154,10 +185,10 @@ class AskingQuerySet(QuerySet[M]):
             introduce(rows)
         return rows
 
-    def _counting(self, op: Op, database: str) -> Callable[[], Result]:
-        plain = self._plain(database)
+    def _genscache_counting(self, op: Op, database: str) -> Callable[[], Result]:
+        plain = self._genscache_plain(database)
         return cast("Callable[[], Result]", plain.count if op == "count" else plain.exists)
 
-    def _note_iterator(self) -> None:
-        if self._cached_as("list") is not None:
+    def _genscache_note_iterator(self) -> None:
+        if self._genscache_cached_as("list") is not None:
             note(current_engine(), f"{self.model._meta.label}.list", ITERATOR)

@@ -44,6 +44,9 @@ _CLOCKS: Final = _MOMENTS | frozenset({
     "curdate", "curtime", "utc_timestamp", "utc_date", "utc_time", "unix_timestamp", "getdate", "newid", "nextval",
     "lastval", "currval", "setval", "last_insert_id", "last_insert_rowid", "changes", "total_changes", "row_count",
     "found_rows", "connection_id", "pg_backend_pid", "txid_current", "pg_current_xact_id", "current_setting",
+    "get_lock", "release_lock", "is_free_lock", "is_used_lock", "uuid_short", "random_bytes", "gen_random_bytes",
+    "random_normal", "txid_current_if_assigned", "inet_client_addr", "inet_client_port", "inet_server_addr",
+    "inet_server_port", "set_config", "benchmark",
     "user", "current_user", "session_user", "database", "schema", "current_schema", "localtime", "localtimestamp",
     "current_timestamp", "current_date", "current_time", "age", "pg_sleep", "sleep", "randomblob",
     "date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff",
@@ -51,7 +54,9 @@ _CLOCKS: Final = _MOMENTS | frozenset({
 """What users may write besides, and SQLite's functions that tell the time when they are given ``'now'``."""
 
 _CLOCK_WORDS: Final = re.compile(
-    r"\b(?:CURRENT_(?:TIMESTAMP|DATE|TIME|USER|ROLE|SCHEMA|CATALOG)|LOCALTIME|LOCALTIMESTAMP|SESSION_USER|SYSDATE)\b",
+    r"\b(?:CURRENT_(?:TIMESTAMP|DATE|TIME|USER|ROLE|SCHEMA|CATALOG)|LOCALTIME|LOCALTIMESTAMP|SESSION_USER|SYSDATE)\b"
+    # Words that PostgreSQL and SQLite understand where a time is expected; rows by chance.
+    r"|'(?:now|today|tomorrow|yesterday)'|\bTABLESAMPLE\b",
     re.IGNORECASE,
 )
 
@@ -180,14 +185,29 @@ class Planner:
         base = base_table(query)
         if base is None or query.model is None or query.combinator or not names.once(base):
             return Plan("", tables)
+        if not self._tells_rows(query.model):
+            return Plan("", tables)
         key = query.model._meta.pk.column
         same: list[type[models.Model]] = []
         if key is not None and query.model._meta.db_table == base:
             same = [
                 query.model,
-                *(each for each in same_row_models(query, key) if names.once(each._meta.db_table)),
+                *(
+                    each
+                    for each in same_row_models(query, key)
+                    if names.once(each._meta.db_table) and self._tells_rows(each)
+                ),
             ]
         return Plan("", tables, fold(base), tuple(dict.fromkeys(same)), key or "")
+
+    def _tells_rows(self, model: type[models.Model]) -> bool:
+        """Tell whether writers name the rows of the model's table as this model does.
+
+        Of several models over one table, or over tables with one folded name, they know a single one.
+        """
+        table = self._catalog.tables.get(fold(model._meta.db_table))
+        concrete = model._meta.concrete_model
+        return table is not None and concrete is not None and table.label == concrete._meta.label
 
     def _unfit(self, statement: Statement, sql: str, *, raw: bool) -> str:
         """Say why SQL cannot be cached."""
@@ -199,6 +219,9 @@ class Planner:
         if written:
             return f'it calls {written}(), which writes (GENSCACHE["DERIVED"])'
         moment = next(iter(sorted(statement.functions & (_CLOCKS if raw else _MOMENTS))), "")
+        if raw and not moment:
+            # PostgreSQL's own: locks, notifications, statistics, sizes.
+            moment = next((name for name in sorted(statement.functions) if name.startswith("pg_")), "")
         word = _CLOCK_WORDS.search(sql) if raw and not moment else None
         if moment or word:
             return f"it depends on the moment or the session: {moment or (word and word.group())}"

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import models
 from django.db.models.expressions import OrderBy
+from django.db.models.query import RawQuerySet
 
 from genscache import conf
 from genscache.engine import current_engine
@@ -49,8 +50,8 @@ class CachedQuerySet(AskingQuerySet[M]):
         Raises:
             ValueError: The timeout is negative or too long, or there is no such operation.
         """
-        found = self._same()
-        found._caching = Caching(
+        found = self._genscache_same()
+        found._genscache_caching = Caching(
             Caching().ops if ops is None else checked_ops("ops=", ops),
             None if timeout is MISSING else conf.seconds("timeout", timeout),
             lock,
@@ -59,8 +60,8 @@ class CachedQuerySet(AskingQuerySet[M]):
 
     def nocache(self) -> Self:
         """Return a queryset that asks the database, whatever ``GENSCACHE["MODELS"]`` says."""
-        found = self._same()
-        found._caching = NEVER
+        found = self._genscache_same()
+        found._genscache_caching = NEVER
         return found
 
     # -- Django's methods, in threads
@@ -69,120 +70,132 @@ class CachedQuerySet(AskingQuerySet[M]):
         if self._result_cache is None:
             script = current_script()
             if script is not None:
-                self._result_cache = cast("list[M]", script.take(self._acomplete))
+                self._result_cache = cast("list[M]", script.take(self._genscache_acomplete))
                 self._prefetch_done = True
                 return
-            caching = self._cached_as(self._op)
+            caching = self._genscache_cached_as(self._genscache_op)
             if caching is not None:
-                asked = self._asked(self._op)
-                rows = answer(current_engine(), asked, caching, self._obstacle(), self._rows(asked.database))
-                self._result_cache = self._introduced(rows)
-        with passed_on(self._caching if self._prefetch_related_lookups else None):
+                asked = self._genscache_asked(self._genscache_op)
+                rows = answer(
+                    current_engine(),
+                    asked,
+                    caching,
+                    self._genscache_obstacle(),
+                    self._genscache_rows(asked.database),
+                )
+                self._result_cache = self._genscache_introduced(rows)
+        with passed_on(self._genscache_caching if self._prefetch_related_lookups else None):
             super()._fetch_all()
 
     def get(self, *args: object, **kwargs: object) -> M:
         """Return the one object that fits, as Django does."""
-        return super(CachedQuerySet, self._as_get()).get(*args, **kwargs)
+        return super(CachedQuerySet, self._genscache_as_get()).get(*args, **kwargs)
 
-    def count(self) -> int:
+    def count(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401 - what a project's own class takes
         """Count rows, as Django does."""
-        return self._told("count", partial(super().count))
+        plain = partial(super().count, *args, **kwargs)
+        return plain() if args or kwargs else self._genscache_told("count", plain)
 
-    def exists(self) -> bool:
+    def exists(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - the same
         """Tell whether there is any row, as Django does."""
-        return self._told("exists", partial(super().exists))
+        plain = partial(super().exists, *args, **kwargs)
+        return plain() if args or kwargs else self._genscache_told("exists", plain)
 
     def aggregate(self, *args: object, **kwargs: object) -> dict[str, Any]:
         """Aggregate over the rows, as Django does."""
         script = current_script()
         if script is not None:
             return cast("dict[str, Any]", script.take(partial(self.aaggregate, *args, **kwargs)))
-        caching = self._cached_as("aggregate")
-        asked = None if caching is None else self._asked_aggregate(args, kwargs)
+        caching = self._genscache_cached_as("aggregate")
+        asked = None if caching is None else self._genscache_asked_aggregate(args, kwargs)
         if caching is None or asked is None:
             return super().aggregate(*args, **kwargs)
-        plain = self._plain(asked.database)
+        plain = self._genscache_plain(asked.database)
         return answer(
-            current_engine(), asked, caching, self._obstacle(), lambda: plain.aggregate(*args, **kwargs)
+            current_engine(),
+            asked,
+            caching,
+            self._genscache_obstacle(),
+            lambda: plain.aggregate(*args, **kwargs),
         )
 
-    def iterator(self, chunk_size: int | None = None) -> Iterator[M]:
+    def iterator(self, *args: Any, **kwargs: Any) -> Iterator[M]:  # noqa: ANN401 - the same
         """Iterate without keeping rows, as Django does; never cached."""
-        self._note_iterator()
-        return super().iterator(chunk_size)
+        self._genscache_note_iterator()
+        return super().iterator(*args, **kwargs)
 
-    def aiterator(self, chunk_size: int = 2000) -> AsyncIterator[M]:
+    def aiterator(self, *args: Any, **kwargs: Any) -> AsyncIterator[M]:  # noqa: ANN401 - the same
         """Iterate without keeping rows, as Django does; never cached."""
-        self._note_iterator()
-        return super().aiterator(chunk_size)
+        self._genscache_note_iterator()
+        return super().aiterator(*args, **kwargs)
 
-    def raw(
-        self,
-        raw_query: Any,  # noqa: ANN401 - text, or what psycopg composes
-        params: object = (),
-        translations: dict[str, str] | None = None,
-        using: str | None = None,
-    ) -> CachedRawQuerySet[M]:
-        """Make a queryset of SQL, as Django does; it has ``.cache()``, too."""
-        made = super().raw(raw_query, params, translations, using)
-        return CachedRawQuerySet.adopt(made, self._caching)
+    def raw(self, *args: Any, **kwargs: Any) -> CachedRawQuerySet[M]:  # noqa: ANN401 - the same
+        """Make a queryset of SQL, as Django does; it has ``.cache()``, too, unless it is of a project's own class."""
+        made = super().raw(*args, **kwargs)
+        if type(made) is not RawQuerySet:
+            return cast("CachedRawQuerySet[M]", made)
+        return CachedRawQuerySet.adopt(made, self._genscache_caching)
 
     # -- Django's methods, in coroutines
 
     def __aiter__(self) -> AsyncIterator[M]:
         """Iterate as Django does."""
-        return self._aiterate()
+        return self._genscache_aiterate()
 
     async def aget(self, *args: object, **kwargs: object) -> M:
         """Return the one object that fits, as Django does."""
-        return await self._run(self.get, super().aget, *args, **kwargs)
+        return await self._genscache_run(self.get, super().aget, *args, **kwargs)
 
     async def afirst(self) -> M | None:
         """Return the first object, as Django does."""
-        return await self._run(self.first, super().afirst)
+        return await self._genscache_run(self.first, super().afirst)
 
     async def alast(self) -> M | None:
         """Return the last object, as Django does."""
-        return await self._run(self.last, super().alast)
+        return await self._genscache_run(self.last, super().alast)
 
     async def aearliest(self, *fields: str | OrderBy) -> M:
         """Return the earliest object, as Django does."""
-        return await self._run(self.earliest, super().aearliest, *fields)
+        return await self._genscache_run(self.earliest, super().aearliest, *fields)
 
     async def alatest(self, *fields: str | OrderBy) -> M:
         """Return the latest object, as Django does."""
-        return await self._run(self.latest, super().alatest, *fields)
+        return await self._genscache_run(self.latest, super().alatest, *fields)
 
     async def ain_bulk(self, *args: object, **kwargs: object) -> dict[object, M]:
         """Return objects by key, as Django does."""
-        return await self._run(self.in_bulk, super().ain_bulk, *args, **kwargs)
+        return await self._genscache_run(self.in_bulk, super().ain_bulk, *args, **kwargs)
 
     async def acontains(self, obj: models.Model) -> bool:
         """Tell whether an object is among the rows, as Django does."""
-        return await self._run(self.contains, super().acontains, obj)
+        return await self._genscache_run(self.contains, super().acontains, obj)
 
     async def acount(self) -> int:
         """Count rows, as Django does."""
-        return await self._atold("count", super().acount)
+        return await self._genscache_atold("count", super().acount)
 
     async def aexists(self) -> bool:
         """Tell whether there is any row, as Django does."""
-        return await self._atold("exists", super().aexists)
+        return await self._genscache_atold("exists", super().aexists)
 
     async def aaggregate(self, *args: object, **kwargs: object) -> dict[str, Any]:
         """Aggregate over the rows, as Django does."""
-        caching = self._cached_as("aggregate")
-        asked = None if caching is None else self._asked_aggregate(args, kwargs)
+        caching = self._genscache_cached_as("aggregate")
+        asked = None if caching is None else self._genscache_asked_aggregate(args, kwargs)
         if caching is None or asked is None:
             return await super().aaggregate(*args, **kwargs)
-        plain = self._plain(asked.database)
+        plain = self._genscache_plain(asked.database)
         return await aanswer(
-            current_engine(), asked, caching, self._obstacle(), lambda: plain.aggregate(*args, **kwargs)
+            current_engine(),
+            asked,
+            caching,
+            self._genscache_obstacle(),
+            lambda: plain.aggregate(*args, **kwargs),
         )
 
     # -- inside
 
-    def _told(self, op: Op, plain: Callable[[], Result]) -> Result:
+    def _genscache_told(self, op: Op, plain: Callable[[], Result]) -> Result:
         """Answer ``count`` or ``exists``."""
         if self._result_cache is not None:
             return plain()
@@ -190,23 +203,33 @@ class CachedQuerySet(AskingQuerySet[M]):
         if script is not None:
             ask = self.acount if op == "count" else self.aexists
             return cast("Result", script.take(ask))
-        caching = self._cached_as(op)
+        caching = self._genscache_cached_as(op)
         if caching is None:
             return plain()
-        asked = self._asked(op)
-        return answer(current_engine(), asked, caching, self._obstacle(), self._counting(op, asked.database))
-
-    async def _atold(self, op: Op, plain: Callable[[], Awaitable[Result]]) -> Result:
-        """Answer ``count`` or ``exists`` in a coroutine."""
-        caching = None if self._result_cache is not None else self._cached_as(op)
-        if caching is None:
-            return await plain()
-        asked = self._asked(op)
-        return await aanswer(
-            current_engine(), asked, caching, self._obstacle(), self._counting(op, asked.database)
+        asked = self._genscache_asked(op)
+        return answer(
+            current_engine(),
+            asked,
+            caching,
+            self._genscache_obstacle(),
+            self._genscache_counting(op, asked.database),
         )
 
-    async def _run(
+    async def _genscache_atold(self, op: Op, plain: Callable[[], Awaitable[Result]]) -> Result:
+        """Answer ``count`` or ``exists`` in a coroutine."""
+        caching = None if self._result_cache is not None else self._genscache_cached_as(op)
+        if caching is None:
+            return await plain()
+        asked = self._genscache_asked(op)
+        return await aanswer(
+            current_engine(),
+            asked,
+            caching,
+            self._genscache_obstacle(),
+            self._genscache_counting(op, asked.database),
+        )
+
+    async def _genscache_run(
         self,
         method: Callable[..., Result],
         plain: Callable[..., Awaitable[Result]],
@@ -214,7 +237,7 @@ class CachedQuerySet(AskingQuerySet[M]):
         **kwargs: object,
     ) -> Result:
         """Run one of Django's methods in a coroutine, in a thread only where nothing is cached."""
-        if self._cached_as("list") is None and self._cached_as("get") is None:
+        if self._genscache_cached_as("list") is None and self._genscache_cached_as("get") is None:
             return await plain(*args, **kwargs)
         try:
             return await awaited(partial(method, *args, **kwargs))
@@ -222,22 +245,26 @@ class CachedQuerySet(AskingQuerySet[M]):
             # The method asks the connection what it can do, which a coroutine must not (in_bulk() on SQLite).
             return await plain(*args, **kwargs)
 
-    async def _acomplete(self) -> list[M]:
+    async def _genscache_acomplete(self) -> list[M]:
         """Return the rows with their prefetched relations."""
         if self._result_cache is None:
-            caching = self._cached_as(self._op)
+            caching = self._genscache_cached_as(self._genscache_op)
             if caching is None:
                 await sync_to_async(self._fetch_all)()
             else:
-                asked = self._asked(self._op)
+                asked = self._genscache_asked(self._genscache_op)
                 rows = await aanswer(
-                    current_engine(), asked, caching, self._obstacle(), self._rows(asked.database)
+                    current_engine(),
+                    asked,
+                    caching,
+                    self._genscache_obstacle(),
+                    self._genscache_rows(asked.database),
                 )
-                self._result_cache = self._introduced(rows)
+                self._result_cache = self._genscache_introduced(rows)
         if self._prefetch_related_lookups and not self._prefetch_done:
             await sync_to_async(self._fetch_all)()
         return cast("list[M]", self._result_cache)
 
-    async def _aiterate(self) -> AsyncIterator[M]:
-        for each in await self._acomplete():
+    async def _genscache_aiterate(self) -> AsyncIterator[M]:
+        for each in await self._genscache_acomplete():
             yield each

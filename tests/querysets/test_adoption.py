@@ -153,7 +153,7 @@ def test_querysets_are_pickled_with_what_they_were_told(site: Site) -> None:
 
     assert isinstance(again, CachedQuerySet)
     assert type(again) is type(queryset)
-    assert again._caching == queryset._caching
+    assert again._genscache_caching == queryset._genscache_caching
     assert list(again) == list(queryset)
     assert list(again.all()) == list(queryset)
     lazy = Article.objects.all()
@@ -167,7 +167,8 @@ def test_managers_are_pickled_and_copied(site: Site) -> None:
     assert again == Article.objects
     assert list(again.cache()) == list(Article.objects.cache())
     assert (
-        copy.deepcopy(Article.objects.cache(timeout=7))._caching == Article.objects.cache(timeout=7)._caching
+        copy.deepcopy(Article.objects.cache(timeout=7))._genscache_caching
+        == Article.objects.cache(timeout=7)._genscache_caching
     )
     assert Article.objects == Article._meta.managers_map["objects"]
 
@@ -177,7 +178,7 @@ def test_a_pickled_queryset_is_read_by_another_process(site: Site) -> None:
     code = (
         "import django, pickle, sys; django.setup();"
         "found = pickle.loads(sys.stdin.buffer.read());"
-        "print([each.pk for each in found], found._caching.timeout)"
+        "print([each.pk for each in found], found._genscache_caching.timeout)"
     )
 
     found = subprocess.run(

@@ -92,21 +92,24 @@ def test_a_changed_definition_revives_nothing(
 
 def fingerprint(engine: Engine, op: str) -> str:
     queryset: Any = Article.objects.values("title") if op == "values" else Article.objects.all()
-    found = job(engine, queryset._asked("list"), Caching(), lambda: None)
+    found = job(engine, queryset._genscache_asked("list"), Caching(), lambda: None)
     assert isinstance(found, Job)
     assert isinstance(found.identity, QuerySubject)
     return found.identity.question(engine, found.call, found.call.declared).fingerprint
 
 
+class WithAuthors(models.query.ModelIterable):  # type: ignore[type-arg]
+    """Makes articles with the names of their authors, which it asks for itself."""
+
+    def __iter__(self) -> Any:
+        names = dict(Author.objects.values_list("pk", "name"))
+        for each in super().__iter__():
+            each.byline = names[each.author_id]
+            yield each
+
+
 def test_a_query_that_a_custom_iterable_adds_is_a_dependency(engine: Engine, site: Site) -> None:
     """What a queryset reads besides its own SQL is found when it runs, and belongs to the entry."""
-
-    class WithAuthors(models.query.ModelIterable):  # type: ignore[type-arg]
-        def __iter__(self) -> Any:
-            names = dict(Author.objects.values_list("pk", "name"))
-            for each in super().__iter__():
-                each.byline = names[each.author_id]
-                yield each
 
     def bylines() -> list[str]:
         queryset: Any = Article.objects.cache().order_by("pk")

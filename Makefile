@@ -7,6 +7,8 @@
 PYTHON ?= python3
 DJANGO ?= 5.2
 WORKERS ?= 2
+SECONDS ?= 60
+EXAMPLES ?= 1000000
 ARGS ?=
 
 .SHELLFLAGS := -eu -c
@@ -24,11 +26,13 @@ SOURCES := $(shell find genscache -type f -not -path '*/__pycache__/*') pyprojec
 WHEELS := build/wheel-$(VERSION)-django$(DJANGO)
 export COVERAGE_FILE := $(CURDIR)/$(ENV)/coverage
 TESTED := GENSCACHE_TEST_INSTALLED=1
+# What takes minutes, and hardly differs between releases of Python and Django.
+PROOFS := tests/races tests/matrix tests/soak tests/outages tests/enforced
 
 say = @printf '\n--- %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-only lint format types arch tests proofs props coverage mutants matrix docs dist demo clean python
+.PHONY: help test test-only lint format types arch tests proofs props coverage mutants matrix explore spin soak fuzz docs dist demo clean python
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3] [DJANGO=5.2] [WORKERS=2] [ARGS=...]"
@@ -57,11 +61,11 @@ arch: $(ENV)/ready ## import-linter: which module may import which
 
 tests: $(ENV)/installed ## tests, on servers that they start themselves
 	$(call say,Tests on Python $(VERSION) and Django $(DJANGO))
-	@$(TESTED) $(PY) -m pytest tests --ignore=tests/races --ignore=tests/matrix -n $(WORKERS) $(ARGS)
+	@$(TESTED) $(PY) -m pytest tests $(PROOFS:%=--ignore=%) -n $(WORKERS) $(ARGS)
 
-proofs: $(ENV)/installed ## races of real processes, and a part of the matrix; all: GENSCACHE_TEST_WHOLE=1
-	$(call say,Races and matrix on Python $(VERSION) and Django $(DJANGO))
-	@$(TESTED) $(PY) -m pytest tests/races tests/matrix -n $(WORKERS) $(ARGS)
+proofs: $(ENV)/installed ## races, outages, soak and matrix in their short forms; all: GENSCACHE_TEST_WHOLE=1
+	$(call say,Proofs on Python $(VERSION) and Django $(DJANGO))
+	@$(TESTED) $(PY) -m pytest $(PROOFS) -n $(WORKERS) $(ARGS)
 
 props: $(ENV)/installed ## property tests
 	$(call say,Property tests on Python $(VERSION) and Django $(DJANGO))
@@ -70,7 +74,7 @@ props: $(ENV)/installed ## property tests
 coverage: $(ENV)/installed ## branch coverage of tests and property tests; too little is an error
 	$(call say,Coverage on Python $(VERSION) and Django $(DJANGO))
 	@rm -f $(COVERAGE_FILE)*
-	@$(TESTED) $(PY) -m coverage run -m pytest tests property_tests --ignore=tests/races --ignore=tests/matrix -n $(WORKERS) $(ARGS)
+	@$(TESTED) $(PY) -m coverage run -m pytest tests property_tests $(PROOFS:%=--ignore=%) -n $(WORKERS) $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 
@@ -81,6 +85,22 @@ mutants: $(ENV)/ready ## deliberate bugs, each of which the tests must catch
 matrix: $(ENV)/ready ## every kind of query against every kind of write: where an answer is stale (nowhere)
 	$(call say,Matrix)
 	@$(ENV)/bin/python -m tests.matrix $(ARGS)
+
+explore: $(ENV)/ready ## every order of steps of readers and writers, on the real protocol code
+	$(call say,Explorer)
+	@$(ENV)/bin/python -m property_tests.explorer $(ARGS)
+
+spin: $(ENV)/ready ## the same protocol as a Spin model; needs spin and a C compiler
+	$(call say,Spin)
+	@$(ENV)/bin/python -m property_tests.spin $(ARGS)
+
+soak: $(ENV)/ready ## real processes and faults, each read checked: SECONDS=60
+	$(call say,Soak)
+	@$(ENV)/bin/python -m tests.soak --seconds $(SECONDS) $(ARGS)
+
+fuzz: $(ENV)/ready ## hostile bytes for the decoder: EXAMPLES=1000000
+	$(call say,Fuzz)
+	@$(ENV)/bin/python -m tests.security.fuzz --examples $(EXAMPLES) $(ARGS)
 
 docs: $(ENV)/ready ## the documentation, in docs/_build; a warning is an error
 	$(call say,Documentation)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import cast
 
-from genscache import flights, guards
+from genscache import auditing, flights, guards
 from genscache.codec import Unreadable
 from genscache.engine import Engine
 from genscache.events import Read
@@ -99,6 +99,10 @@ class Reader:
         if isinstance(asked.outcome, Hit) and not fresh:
             found = self._decode(asked.outcome.key, asked.outcome.payload)
             if not isinstance(found, Unreadable):
+                if auditing.chosen(self._job):
+                    yield from auditing.audit(
+                        self._job, auditing.Served(found, asked.namespaces, asked.outcome)
+                    )
                 return self._served(found, asked.namespaces, asked.outcome.vector)
         if asked.decision.mode is Mode.READ_ONLY:
             return (yield from self._bypass(asked.decision.reason))
@@ -242,7 +246,7 @@ class Reader:
 
     def _pay_debts(self) -> Steps[None]:
         """Deliver bumps that are owed, if it is time to try."""
-        attempt = self._engine.unsettled.due()
+        attempt = {} if self._engine.breaker.outage else self._engine.unsettled.due()
         if attempt:
             try:
                 yield from write.bump(tuple(attempt))
@@ -254,6 +258,8 @@ class Reader:
 
 def note_bypass(engine: Engine, path: str, reason: str) -> None:
     """Count a bypass; the cached function around it has read what nobody vouches for, and is not stored either."""
+    if reason == guards.SHADOW:
+        return
     engine.hub.send(Read(path, "bypass", reason))
     outer = current_recording()
     if outer is not None:

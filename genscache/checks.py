@@ -36,6 +36,7 @@ def check_engine(**_: object) -> list[CheckMessage]:
         *_models(engine),
         *_managers(),
         *_databases(engine),
+        *_proofs(engine, capabilities),
     ]
 
 
@@ -145,3 +146,21 @@ def _databases(engine: Engine) -> Iterator[CheckMessage]:
                 hint='Set GENSCACHE["KEY_CONTEXT"] to a function that returns connection.schema_name.',
                 id="genscache.W010",
             )
+
+
+def _proofs(engine: Engine, capabilities: Capabilities) -> Iterator[CheckMessage]:
+    leases = capabilities.leases and engine.settings.lease > 0
+    vendors = {connections[alias].vendor for alias in connections}
+    if engine.settings.enforce_leases and not (leases and "postgresql" in vendors):
+        yield Warning(
+            'GENSCACHE["ENFORCE_LEASES"] makes no difference: '
+            + ("no database is PostgreSQL." if leases else "no leases are taken."),
+            hint="Remove it.",
+            id="genscache.W011",
+        )
+    if engine.settings.audit and not leases:
+        yield Warning(
+            'GENSCACHE["AUDIT"] can prove no violation: without leases a write may be between COMMIT and bump.',
+            hint="Use Redis or Valkey, with leases.",
+            id="genscache.W012",
+        )

@@ -24,7 +24,7 @@ from enum import StrEnum, unique
 from typing import Final, Protocol
 
 from genscache.exceptions import UncacheableValue
-from genscache.opcodes import ForbiddenOpcode, TooManyTuples
+from genscache.opcodes import ForbiddenOpcode, TooManyTuples, TooManyValues
 from genscache.pickling import Describe, RecordingPickler, RestrictedPickler
 from genscache.unpickling import ForbiddenClass, RestrictedUnpickler, class_path, find_loaded
 
@@ -171,7 +171,7 @@ class Codec:
             return Unreadable(refused.reason)
         except (ForbiddenClass, ForbiddenOpcode):
             return Unreadable(Reason.FORBIDDEN)
-        except TooManyTuples:
+        except (TooManyTuples, TooManyValues):
             return Unreadable(Reason.TOO_LARGE)
         except Exception:  # noqa: BLE001 - bytes from outside: whatever they cause is a miss
             return Unreadable(Reason.CORRUPT)

@@ -37,6 +37,7 @@ class Settings:
         untracked: Model label patterns whose tables are neither cached nor invalidated.
         derived: What derives from what: a view, trigger target or ``procedure()`` and the tables it stands for.
         lease: Length of a write lease in seconds; 0 switches leases off.
+        enforce_leases: The database refuses a COMMIT that comes when its lease has run out, where it can.
         on_outage: What a write does while no lease can be had.
         replicas: Database alias of a replica -> whose it is, and when what is read from it may be stored.
         key_context: Called for each read; its text separates entries (tenants).
@@ -45,15 +46,18 @@ class Settings:
         allowed_classes: Unsigned pickles may hold these classes besides the safe ones.
         max_entry_bytes: Larger payloads are returned and not stored.
         enabled: False: every read bypasses; writes still invalidate.
+        audit: Share of hits, 0 to 1, that are compared with the database.
+        audit_except: Patterns of what is never audited.
         models: How querysets of models are cached by themselves, by label pattern.
     """
 
-    store: str | None = None
+    store: str | None = field(default=None, repr=False)
     timeout: float = 300.0
     prefix: str = "gc"
     untracked: tuple[str, ...] = ("sessions.*", "admin.LogEntry", "migrations.*")
     derived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lease: float = 10.0
+    enforce_leases: bool = False
     on_outage: OnOutage = "refuse"
     replicas: Mapping[str, Replica] = field(default_factory=dict)
     key_context: Callable[[], str] | None = None
@@ -62,6 +66,8 @@ class Settings:
     allowed_classes: tuple[str, ...] = ()
     max_entry_bytes: int = 1_048_576
     enabled: bool = True
+    audit: float = 0.0
+    audit_except: tuple[str, ...] = ()
     models: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @classmethod
@@ -200,8 +206,10 @@ def _store(name: str, value: object) -> str | None:
         return None
     url = _text(name, value)
     if "://" not in url:
+        # What stands before the last "@" is a password, most likely.
+        shown = f"***@{url.rpartition('@')[2]}" if "@" in url else url
         raise ImproperlyConfigured(
-            f'{name} must be a URL, got {value!r}. Use "redis://127.0.0.1:6379/0", "memory://" or "django://default".'
+            f'{name} must be a URL, got {shown!r}. Use "redis://127.0.0.1:6379/0", "memory://" or "django://default".'
         )
     return url
 
@@ -223,6 +231,12 @@ def _size(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise ImproperlyConfigured(f"{name} must be a number of bytes above 0, got {value!r}. Use 1048576.")
     return value
+
+
+def _share(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to 1, got {value!r}. Use 0.001.")
+    return float(value)
 
 
 def _names(name: str, value: object) -> tuple[str, ...]:
@@ -295,6 +309,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "UNTRACKED": _names,
     "DERIVED": _derived,
     "LEASE": _lease,
+    "ENFORCE_LEASES": _flag,
     "ON_OUTAGE": _choice,
     "REPLICAS": _replicas,
     "KEY_CONTEXT": _callable,
@@ -303,5 +318,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "ALLOWED_CLASSES": _names,
     "MAX_ENTRY_BYTES": _size,
     "ENABLED": _flag,
+    "AUDIT": _share,
+    "AUDIT_EXCEPT": _names,
     "MODELS": _models,
 }

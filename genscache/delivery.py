@@ -12,7 +12,7 @@ from genscache.events import Invalidated, logger
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.keys import SITE, Kind, Namespace
 from genscache.protocol import write
-from genscache.protocol.steps import Steps
+from genscache.protocol.steps import Steps, run
 
 MANY_ROWS = 300
 """A write that knows more rows, or values, of one table than this bumps the table's ``model`` namespace instead."""
@@ -69,7 +69,7 @@ def deliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) -> StoreE
         return _undelivered(engine, bump, error)
     except BaseException:
         # A signal handler raised between sending and the answer: the bump may not have arrived.
-        engine.unsettled.owe(bump)
+        engine.owe(bump)
         raise
     _delivered(engine, bump)
     return None
@@ -85,7 +85,7 @@ async def adeliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) ->
     except StoreError as error:
         return _undelivered(engine, bump, error)
     except BaseException:
-        engine.unsettled.owe(bump)
+        engine.owe(bump)
         raise
     _delivered(engine, bump)
     return None
@@ -104,7 +104,7 @@ def say_farewell(engine: Engine) -> None:
     """Try once more to deliver what is owed before the process ends, and log what is lost with it."""
     attempt = engine.unsettled.all()
     try:
-        engine.run(write.bump(tuple(attempt)))
+        run(write.bump(tuple(attempt)), engine.unguarded)
     except StoreError as error:
         logger.error(
             "The process ends and owes the store %d bumps, so stale entries may be served until they expire: %s. "
@@ -134,7 +134,7 @@ def _undelivered(engine: Engine, bump: tuple[str, ...], error: StoreError) -> St
     if not bump:
         engine.trouble(error, "a lease of a write that was rolled back runs out by itself")
         return None
-    engine.unsettled.owe(bump)
+    engine.owe(bump)
     engine.hub.survived(
         "bump delayed", f"{len(bump)} bumps are kept and sent again; until then every read bypasses: {error}"
     )

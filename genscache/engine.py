@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 
@@ -13,18 +14,20 @@ from django.db import models
 from django.utils.module_loading import import_string
 
 from genscache import conf
+from genscache.breaker import Breaker, NotAsked
 from genscache.codec import Codec
 from genscache.codec import Serializer as PayloadSerializer
 from genscache.conf import Settings
-from genscache.events import Hub, Trouble
+from genscache.events import Hub, Survived, Trouble
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.flights import AsyncFlights, Flights
-from genscache.keys import KeySpace, Namespace
+from genscache.keys import SITE, KeySpace, Namespace
 from genscache.namespaces import Catalog
 from genscache.policies import ModelPolicy
 from genscache.protocol.memory import Memory, Recent
 from genscache.protocol.read import Question
 from genscache.protocol.steps import Steps, arun, run
+from genscache.recovery import GuardedAsyncStore, GuardedStore, recover
 from genscache.stores.base import AsyncStore, Store
 from genscache.stores.opening import default_url, open_stores
 from genscache.unsettled import Unsettled
@@ -51,13 +54,20 @@ class Engine:
         self.codec = _codec(settings, self.catalog)
         self._store = store
         self._async_store = async_store
-        self._opening = threading.Lock()
+        self._raw = store
+        self.breaker = Breaker(self.hub, _recovery(weakref.ref(self)))
         self._policies: dict[type[models.Model], ModelPolicy] = {}
         self._parts: dict[Callable[[Engine], object], object] = {}
         self.forget()
 
     def forget(self) -> None:
-        """Drop what this process remembers of reads under way: after a fork they are the parent's."""
+        """Drop what this process remembers of reads under way: after a fork they are the parent's.
+
+        An outage goes on in the child, which probes for itself.
+        """
+        self._opening = threading.Lock()
+        self.hub.forked()
+        self.breaker.forked()
         self.memory = Memory()
         self.dependencies: Recent[bytes, tuple[Namespace, ...]] = Recent(20_000)
         self.questions: Recent[bytes, tuple[tuple[Namespace, ...], Question]] = Recent(20_000)
@@ -82,7 +92,10 @@ class Engine:
 
     @property
     def store(self) -> Store:
-        """The store for synchronous callers; opened, but not connected, when it is first asked for."""
+        """The store for synchronous callers; opened, but not connected, when it is first asked for.
+
+        One on a server is guarded by ``breaker``.
+        """
         if self._store is None:
             self._open()
         return cast("Store", self._store)
@@ -93,6 +106,13 @@ class Engine:
         if self._async_store is None:
             self._open()
         return cast("AsyncStore", self._async_store)
+
+    @property
+    def unguarded(self) -> Store:
+        """The store itself, which is asked also while the breaker is open."""
+        if self._raw is None:
+            self._open()
+        return cast("Store", self._raw)
 
     @property
     def url(self) -> str:
@@ -108,7 +128,7 @@ class Engine:
         return await arun(steps, self.async_store)
 
     def close(self) -> None:
-        """Give back the store's connections."""
+        """Give back the store's connections, and end the thread that probes it, if there is one."""
         if self._store is not None:
             self._store.close()
 
@@ -129,9 +149,18 @@ class Engine:
     # -- what goes wrong
 
     def trouble(self, error: StoreError, doing: str) -> None:
-        """Log and count an error of the store that was lived with."""
+        """Log and count an error of the store that was lived with; an outage that goes on was logged when it began."""
         kind: Trouble = "store unavailable" if isinstance(error, StoreUnavailable) else "store error"
-        self.hub.survived(kind, f"{doing}: {error}")
+        if isinstance(error, NotAsked):
+            self.hub.send(Survived(kind, f"{doing}: {error}"))
+        else:
+            self.hub.survived(kind, f"{doing}: {error}")
+
+    def owe(self, bump: Iterable[str]) -> None:
+        """Keep bumps that failed: nothing is trusted until they are delivered, by a thread where the store has one."""
+        self.unsettled.owe(bump)
+        if isinstance(self._store, GuardedStore):
+            self.breaker.summon()
 
     def _open(self) -> None:
         # Two threads with a memory store each would not hear of one another's writes.
@@ -142,8 +171,16 @@ class Engine:
                 pair = open_stores(self.url, prefix=self.settings.prefix)
             except ValueError as error:
                 raise ImproperlyConfigured(f'GENSCACHE["STORE"]: {error}') from error
-            self._async_store = self._async_store or pair.asynchronous
-            self._store = self._store or pair.sync
+            sync, asynchronous = pair.sync, pair.asynchronous
+            if self._store is None:
+                self._raw = sync
+            if sync.capabilities.remote:
+                sync, asynchronous = (
+                    GuardedStore(sync, self.breaker),
+                    GuardedAsyncStore(asynchronous, self.breaker),
+                )
+            self._async_store = self._async_store or asynchronous
+            self._store = self._store or sync
 
 
 def current_config() -> AppConfig:
@@ -173,6 +210,22 @@ def current_engine() -> Engine:
     """
     engine: Engine = current_config().engine  # type: ignore[attr-defined]  # GenscacheConfig, which imports this module
     return engine
+
+
+def _recovery(reference: weakref.ref[Engine]) -> Callable[[], bool]:
+    """Return the probe of an engine's breaker; its thread keeps no engine alive that nobody closed."""
+    token = secrets.token_hex(8)
+
+    def probe() -> bool:
+        engine = reference()
+        if engine is None:
+            return True
+        # A key of the site's, as every user's rights allow; the token tells processes apart, forks excepted, whose
+        # probes may meet: the same token is granted again.
+        key = f"{engine.keys.counter(SITE)}:probe={token}"
+        return recover(engine.unguarded, engine.unsettled, engine.hub, key=key, token=token)
+
+    return probe
 
 
 def _codec(settings: Settings, catalog: Catalog) -> Codec:

@@ -14,6 +14,7 @@ from genscache.protocol.memory import Recent
 logger = logging.getLogger("genscache")
 
 Outcome: TypeAlias = Literal["hit", "miss", "bypass"]
+Verdict: TypeAlias = Literal["right", "violation", "inconclusive"]
 Trouble: TypeAlias = Literal[
     "store unavailable",
     "store error",
@@ -24,6 +25,7 @@ Trouble: TypeAlias = Literal[
     "not stored",
     "unknown statement",
     "position unknown",
+    "audit failed",
 ]
 
 
@@ -66,7 +68,36 @@ class Survived:
     detail: str
 
 
-Event: TypeAlias = Read | Filled | Invalidated | Survived
+@dataclass(frozen=True, slots=True)
+class OutageBegan:
+    """The store cannot be asked, for the reason in ``detail``: until ``OutageEnded`` nobody in this process asks it."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutageEnded:
+    """The store answers again after ``seconds``, and has been sent what was owed to it, if it took that."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A hit was compared with the database.
+
+    Attributes:
+        what: Who asked.
+        outcome: They agree; they differ under generations that stood still; or nothing is proven.
+        reason: Why nothing is proven; empty for the others.
+    """
+
+    what: str
+    outcome: Verdict
+    reason: str = ""
+
+
+Event: TypeAlias = Audited | Read | Filled | Invalidated | Survived | OutageBegan | OutageEnded
 Listener: TypeAlias = Callable[[Event], None]
 
 
@@ -77,6 +108,10 @@ class Hub:
         self._listeners: tuple[Listener, ...] = ()
         self._counts: Counter[str] = Counter()
         self._refused: Recent[str, Read] = Recent(2_000)
+        self.forked()
+
+    def forked(self) -> None:
+        """Begin with a lock that nobody holds: a thread that the child of a fork has not may hold the parent's."""
         self._lock = threading.Lock()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -92,6 +127,7 @@ class Hub:
         """Count an event and hand it to every listener; a listener that raises is logged and does no harm."""
         with self._lock:
             self._count(event)
+        _log(event)
         for listener in self._listeners:
             try:
                 listener(event)
@@ -130,5 +166,24 @@ class Hub:
             case Invalidated(count=count):
                 self._counts["invalidation"] += 1
                 self._counts["namespaces invalidated"] += count
+            case Audited(outcome=verdict, reason=reason):
+                self._counts[f"audit: {verdict}"] += 1
+                if reason:
+                    self._counts[f"audit: {verdict}: {reason}"] += 1
             case Survived(kind=kind):
                 self._counts[f"survived: {kind}"] += 1
+            case OutageBegan():
+                self._counts["outage begun"] += 1
+            case OutageEnded():
+                self._counts["outage ended"] += 1
+
+
+def _log(event: Event) -> None:
+    """Log what everybody should hear of once; a read's trouble is logged where it is met."""
+    match event:
+        case OutageBegan(detail=detail):
+            logger.warning("outage begun: until the store answers again, nobody asks it: %s", detail)
+        case OutageEnded(seconds=seconds):
+            logger.warning("outage ended: the store answers again after %.1f s", seconds)
+        case _:
+            pass

@@ -27,7 +27,7 @@ class StoreUnavailable(StoreError):
 
 
 class WriteRefused(GenscacheError):
-    """The store cannot grant a write lease, so the write was not done (``ON_OUTAGE="refuse"``)."""
+    """No lease can be had for a write, or none that lasts until its COMMIT, so the write was not done."""
 
 
 class UncacheableArgument(GenscacheError, TypeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -119,15 +120,17 @@ class _Look:
 
     def explained(self) -> Steps[Explanation]:
         """Explain, also where the store cannot be asked."""
+        outage = self._engine.breaker.outage
+        if outage is not None and guards.switched_off(self._engine) == guards.UNREACHABLE:
+            self._notes.append(f"{time.monotonic() - outage.since:.1f} s ago: {outage.error}")
+            return self._unknown(guards.UNREACHABLE)
         namespaces = self._known()
         try:
             if namespaces is None:
                 namespaces = yield from self._hinted()
             return (yield from self._against(namespaces))
         except StoreError as error:
-            base = (*self._job.call.base, *self._job.call.declared)
-            states = tuple(self._state(each, None) for each in sorted(set(base)))
-            return self._made("bypass", f"{NO_STORE}: {error}", dependencies=states)
+            return self._unknown(f"{NO_STORE}: {error}")
 
     def _known(self) -> tuple[Namespace, ...] | None:
         """Return what the call depends on; ``None`` where the store may know more."""
@@ -210,6 +213,12 @@ class _Look:
             None if generation is None else moment_of(generation),
             state is not None and state.leased,
         )
+
+    def _unknown(self, reason: str) -> Explanation:
+        """Tell of a bypass where the store tells nothing."""
+        base = (*self._job.call.base, *self._job.call.declared)
+        states = tuple(self._state(each, None) for each in sorted(set(base)))
+        return self._made("bypass", reason, dependencies=states)
 
     def _made(
         self, outcome: Outcome, reason: str, *, dependencies: tuple[DependencyState, ...] | None = None

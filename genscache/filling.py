@@ -137,6 +137,7 @@ class Filler:
             self.vector,
             discover=self._job.identity.discover or call.covered is not None,
             covered=call.covered or (),
+            pinned=call.pinned,
         )
         recording.use((*call.base, *call.declared))
         content = None
@@ -212,6 +213,9 @@ def read_hint(job: Job, data: bytes | None) -> tuple[Namespace, ...]:
         found = tuple(Namespace(Kind(kind), owner, detail) for kind, owner, detail in names)
     except (TypeError, ValueError):
         # Another release names kinds that this one does not know.
+        return ()
+    # Where entries are not signed, anybody may have written it.
+    if any(type(each.owner) is not str or type(each.detail) is not str for each in found):
         return ()
     job.engine.dependencies.put(job.call.identity, found)
     return found

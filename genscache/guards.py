@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from functools import wraps
@@ -24,6 +25,8 @@ ASKED = "bypass() was asked for"
 OWN_WRITES = "this transaction has written to what it depends on"
 IN_BATCH = "the open batch has invalidated what it depends on"
 WROTE = "this transaction has written: nothing is stored before its end"
+SHADOW = "an audit asks the database"
+UNREACHABLE = "the store cannot be reached"
 OWED = "bumps are owed to the store, so it is not trusted"
 NO_CLOCK = "the transaction reads a snapshot, and the store's clock before it is not known"
 NOT_FIXED = "the transaction has not taken its snapshot yet"
@@ -33,6 +36,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 bypassing: ContextVar[bool] = ContextVar("genscache_bypass", default=False)
+_shadowing: ContextVar[bool] = ContextVar("genscache_shadow", default=False)
+
+
+@contextmanager
+def shadowing() -> Iterator[None]:
+    """Let every read in the block go to the database, for an audit: it counts nowhere."""
+    token = _shadowing.set(True)
+    try:
+        yield
+    finally:
+        _shadowing.reset(token)
 
 
 class bypass:  # noqa: N801 - used as a function
@@ -140,7 +154,11 @@ def switched_off(engine: Engine) -> str:
     """Say why no read may use the cache at all; empty where they may."""
     if not engine.settings.enabled:
         return OFF
-    return ASKED if bypassing.get() else ""
+    if _shadowing.get():
+        return SHADOW
+    if bypassing.get():
+        return ASKED
+    return "" if engine.breaker.outage is None else UNREACHABLE
 
 
 def _forbidden(engine: Engine, namespaces: Collection[Namespace]) -> str:

@@ -124,7 +124,10 @@ class RestrictedPickler(RecordingPickler):
                 f"{path} is pickled by {function!r}, which unsigned entries may not call"
             )
         if not fits(path, args):
-            raise pickle.PicklingError(f"{path} with {args!r:.80} is more than unsigned entries may hold")
+            kinds = ", ".join(type(arg).__qualname__ for arg in args)
+            raise pickle.PicklingError(
+                f"{path} with arguments of type {kinds} is more than unsigned entries may hold"
+            )
         return (revive, (path, how, *args), *rest)
 
     def _refuse_unlisted(self, kind: type, path: str) -> None:

@@ -20,6 +20,9 @@ class Ticket:
         engine: The engine.
         namespaces: What the write may change, as far as it is known before.
 
+    Attributes:
+        until: Every lease of it lasts at least until then, on ``time.monotonic``; ``None``: it has none.
+
     Raises:
         WriteRefused: No lease can be had, and ``ON_OUTAGE`` is ``"refuse"``.
     """
@@ -29,6 +32,7 @@ class Ticket:
         self._batch = open_batch()
         self._token = engine.token() if self._batch is None else self._batch.token
         self._leased: tuple[str, ...] = ()
+        self.until: float | None = None
         if self._batch is not None:
             self._batch.begin()
         if not leases(engine):
@@ -73,10 +77,14 @@ class Ticket:
             deliver(self._engine, write.bump(bump), bump)
 
     def _lease(self, counters: tuple[str, ...]) -> None:
-        if not counters:
-            return
-        duration = round(self._engine.settings.lease * 1000)
         asked = time.monotonic()
+        length = self._engine.settings.lease
+        # A batch does not renew a lease that is younger than a quarter of its length.
+        until = asked + (length if self._batch is None else length * 3 / 4)
+        if not counters:
+            self.until = until if self._batch is not None else None
+            return
+        duration = round(length * 1000)
         try:
             self._engine.run(write.lease(counters, token=self._token, duration=duration))
         except StoreError as error:
@@ -88,6 +96,7 @@ class Ticket:
                 f"The write was not done, because the cache's store cannot grant a lease for it ({error}). "
                 'Bring the store back, or let writes go on without it: GENSCACHE["ON_OUTAGE"] = "proceed".'
             ) from error
+        self.until = until
         if self._batch is None:
             self._leased = counters
         else:

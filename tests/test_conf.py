@@ -71,6 +71,9 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("ALLOWED_CLASSES", ["blog.values.Price"], ("blog.values.Price",)),
     ("MAX_ENTRY_BYTES", 10, 10),
     ("ENABLED", False, False),
+    ("ENFORCE_LEASES", True, True),
+    ("AUDIT", 1, 1.0),
+    ("AUDIT_EXCEPT", ["news.*"], ("news.*",)),
     (
         "MODELS",
         {"news.*": {"cache": "get", "timeout": None}},
@@ -146,6 +149,9 @@ BAD: list[tuple[str, Any, str]] = [
     ("MAX_ENTRY_BYTES", 1.5, "must be a number of bytes above 0, got 1.5"),
     ("MAX_ENTRY_BYTES", True, "must be a number of bytes above 0, got True"),
     ("ENABLED", 0, "must be True or False, got 0"),
+    ("ENFORCE_LEASES", 1, "must be True or False, got 1"),
+    ("AUDIT", 2, "must be a number from 0 to 1, got 2. Use 0.001."),
+    ("AUDIT_EXCEPT", "news.*", "must be a list of texts"),
     ("MODELS", {"news.*": "all"}, "must be a dict, got 'all'"),  # more in tests/querysets/test_policies.py
 ]
 
@@ -188,7 +194,10 @@ def test_the_defaults() -> None:
         ("TIMOUT", 'is not a setting of genscache. Did you mean "TIMEOUT"?'),
         ("timeout", 'is not a setting of genscache. Did you mean "TIMEOUT"?'),
         ("ONOUTAGE", 'Did you mean "ON_OUTAGE"?'),
-        ("XYZZY", "Known: ALLOWED_CLASSES, DERIVED, ENABLED, KEY_CONTEXT, LEASE, "),
+        (
+            "XYZZY",
+            "Known: ALLOWED_CLASSES, AUDIT, AUDIT_EXCEPT, DERIVED, ENABLED, ENFORCE_LEASES, KEY_CONTEXT, LEASE, ",
+        ),
         (7, "is not a setting of genscache."),
     ],
 )

@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from django.db import DataError, IntegrityError, NotSupportedError, OperationalError, ProgrammingError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteDatabaseWrapper
 
@@ -26,6 +33,7 @@ from genscache.engine import Engine
 from genscache.exceptions import WriteRefused
 from genscache.keys import SITE
 from genscache.orm.cursors import watched_cursor
+from genscache.orm.enforcing import Fate, enforce
 from genscache.transactions import ATTRIBUTE, Transaction, remember, state_of
 from genscache.writes import Ticket, invalidate_now
 
@@ -238,15 +246,35 @@ def committing(
             connection.rollback()
         raise
     try:
+        enforced = enforce(engine(), connection, state, ticket)
+    except BaseException as error:
+        ticket.release()
+        if roll_back and not isinstance(error, DatabaseError):
+            _give_up(connection)
+        raise
+    try:
         yield
     except BaseException as error:
-        if definite(connection, error):
+        fate: Fate = "rolled back" if definite(connection, error) else "unknown"
+        if fate == "unknown" and enforced is not None:
+            fate = enforced.fate(error)
+        if fate == "committed":
+            ticket.settle(pending)
+        elif fate == "rolled back":
             ticket.release()
         else:
             ticket.abandon(pending, error)
         raise
     _reset(connection)
     ticket.settle(pending)
+
+
+def _give_up(connection: BaseDatabaseWrapper) -> None:
+    """Roll back a transaction whose session the server may have ended already; as Atomic does."""
+    try:
+        connection.rollback()
+    except DatabaseError:
+        connection.close()
 
 
 def definite(connection: BaseDatabaseWrapper, error: BaseException) -> bool:

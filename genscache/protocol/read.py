@@ -105,13 +105,26 @@ def lookup(
     key = keys.entry(owner, fingerprint, vector)
     if key != expected_key:
         # After a second step there is most often nothing yet, and a third round trip is not worth the try.
-        payload = None if changed else (yield from Fetch((), key)).entry
+        payload = None if changed else (yield from _entry(key, counters, states, exact=not_after is not None))
     name = keys.entry(owner, fingerprint, ())
     known = memory.vector_of(name)
     memory.met(name, vector)
     if payload is not None:
         return Hit(key, vector, payload)
     return Miss(key, vector, _superseded(question, keys, known, vector))
+
+
+def _entry(
+    key: str, counters: tuple[str, ...], states: tuple[CounterState, ...], *, exact: bool
+) -> Steps[bytes | None]:
+    """Read an entry after its vector.
+
+    In between, a reader that has the same vector may have queried after a COMMIT that is not settled yet, and filled:
+    rows that are younger than the vector tells. That is as good as a hit, but not inside a snapshot (``exact``), which
+    would be shown more than it may see: there the counters must still be as they were, and without a lease.
+    """
+    fetched = yield from Fetch(counters if exact else (), key)
+    return fetched.entry if not exact or fetched.states == states else None
 
 
 def fill(

@@ -13,7 +13,7 @@ from genscache.engine import Engine
 from genscache.events import Read
 from genscache.exceptions import UncacheableArgument
 from genscache.filling import Job, Raised
-from genscache.guards import switched_off
+from genscache.guards import SHADOW, switched_off
 from genscache.querysets.options import Caching
 from genscache.querysets.subjects import Asked, job
 
@@ -69,7 +69,8 @@ async def arun(engine: Engine, found: Job) -> object:
 
 def note(engine: Engine, path: str, reason: str) -> None:
     """Count a read that was asked to be cached and is not."""
-    engine.hub.send(Read(path, "bypass", reason))
+    if reason != SHADOW:
+        engine.hub.send(Read(path, "bypass", reason))
 
 
 def _job(

@@ -74,7 +74,7 @@ def asking(
     what = f"{found.model._meta.label}.{'list' if method not in OPS else method}"
     if not isinstance(found, CachedQuerySet):
         return Asking(what, UNAWARE, None)
-    if not found._is_installed():
+    if not found._genscache_is_installed():
         return Asking(what, HISTORIC, None)
     asked_op = cast("Op", method)
     if method == "get" or method not in OPS:
@@ -83,9 +83,13 @@ def asking(
             return Asking(what, NOTHING, None)
         if method == "get":
             # It is a copy already; one on which nothing is cached does not say what it is asked for.
-            asker._op = "get"
-        found, asked_op = asker, asker._op
-    asked = found._asked_aggregate(args, kwargs) if asked_op == "aggregate" else found._asked(asked_op)
+            asker._genscache_op = "get"
+        found, asked_op = asker, asker._genscache_op
+    asked = (
+        found._genscache_asked_aggregate(args, kwargs)
+        if asked_op == "aggregate"
+        else found._genscache_asked(asked_op)
+    )
     if asked is None:
         raise ValueError(f"{what} cannot be asked so: Django refuses these arguments of aggregate().")
     return _weighed(engine, found, asked)
@@ -94,8 +98,8 @@ def asking(
 def _weighed(engine: Engine, queryset: CachedQuerySet[models.Model], asked: Asked) -> Asking:
     """Say whether an evaluation would be cached, in the order in which it is found out when it happens."""
     op = asked.op
-    caching = queryset._cached_as(op)
-    reason = queryset._obstacle() if caching is not None else _uncached(engine, queryset, op)
+    caching = queryset._genscache_cached_as(op)
+    reason = queryset._genscache_obstacle() if caching is not None else _uncached(engine, queryset, op)
     made, obstacle = _made(engine, asked, caching or Caching())
     held = op != "aggregate" and queryset._result_cache is not None
     return Asking(f"{asked.model._meta.label}.{op}", reason or switched_off(engine) or obstacle, made, held)
@@ -161,7 +165,7 @@ def _raw(engine: Engine, queryset: RawQuerySet[Any], op: str | None) -> Asking:
 
 def _uncached(engine: Engine, queryset: CachedQuerySet[models.Model], op: Op) -> str:
     """Say why nobody has asked for ``op`` to be cached here."""
-    caching = queryset._caching or inherited()
+    caching = queryset._genscache_caching or inherited()
     if caching == NEVER:
         return NOCACHE
     if caching is not None:

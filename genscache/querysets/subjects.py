@@ -14,7 +14,7 @@ from genscache.engine import Engine
 from genscache.filling import Compute, Job
 from genscache.fingerprints import Structure, structure_of
 from genscache.functions import Call
-from genscache.keys import SITE, Namespace, digest, table_owner
+from genscache.keys import SITE, Kind, Namespace, digest, table_owner
 from genscache.policies import Op
 from genscache.protocol.read import Question
 from genscache.querysets.options import Caching
@@ -30,11 +30,13 @@ class QuerySubject:
         path: What events and messages call it: ``"blog.Post.list"``.
         owner: The owner in whose slot the entries lie.
         lock: One process at a time fills an entry.
+        order: What the database may choose: ``"any"`` order of rows, ``"any slice"`` of them; empty: neither.
     """
 
     path: str
     owner: str
     lock: bool
+    order: str = ""
     discover: bool = False
     transparent: bool = True
 
@@ -93,16 +95,32 @@ def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], ob
     life = caching.timeout if caching.timeout is not None else policy.timeout
     timeout = engine.settings.timeout if life is None else life
     lock = policy.lock if caching.lock is None else caching.lock
+    declared = planner.namespaces(plan, asked.query, asked.database)
+    whole = {each.owner for each in declared if each.kind is Kind.ROWS}
     call = Call(
         "",
         _identity(engine, asked, structure),
         (SITE,),
-        planner.namespaces(plan, asked.query, asked.database),
+        declared,
         "",
         frozenset((alias, table) for table in plan.tables),
+        frozenset((alias, table) for table in plan.tables if table_owner(alias, table) not in whole),
     )
     owner = table_owner(alias, fold(model._meta.db_table))
-    return Job(engine, QuerySubject(path, owner, lock), call, Compute(compute), round(timeout * 1000))
+    return Job(
+        engine, QuerySubject(path, owner, lock, _order(asked)), call, Compute(compute), round(timeout * 1000)
+    )
+
+
+def _order(asked: Asked) -> str:
+    """Tell whether the query leaves the order of its rows to the database."""
+    query = asked.query
+    standard = query.default_ordering and query.get_meta().ordering and not query.group_by
+    if asked.op not in ("get", "list") or query.extra_order_by or query.order_by or standard:
+        return ""
+    # get() takes a few rows, to see whether there is more than one.
+    few = asked.op == "get" and query.low_mark == 0 and query.high_mark != 1
+    return "any slice" if query.is_sliced and not few else "any"
 
 
 def _identity(engine: Engine, asked: Asked, structure: Structure) -> bytes:

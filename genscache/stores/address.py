@@ -8,6 +8,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 _SECRETS: Final = frozenset({"password", "ssl_password"})
 
 
+def is_torn(url: str) -> bool:
+    """Tell whether an unquoted ``/``, ``?`` or ``#`` in a password ends the address before its host."""
+    parts = urlsplit(url)
+    return bool(parts.netloc) and "@" in f"{parts.path}{parts.query}{parts.fragment}"
+
+
 def mask_url(url: str) -> str:
     """Return ``url`` with the password in it, wherever it stands, replaced by ``***``.
 
@@ -18,6 +24,9 @@ def mask_url(url: str) -> str:
         ValueError: It cannot be taken apart; what it holds must not be shown then.
     """
     parts = urlsplit(url)
+    if is_torn(url):
+        # Where the password ends is anybody's guess.
+        return f"{parts.scheme}://***@{url.rpartition('@')[2]}"
     userinfo, at, host = parts.netloc.rpartition("@")
     user, colon, _ = userinfo.partition(":")
     shown = f"{parts.scheme}://{user}{colon and ':***'}{at}{host}{parts.path}" if "://" in url else parts.path

@@ -158,6 +158,7 @@ class Capabilities:
         max_key_bytes: The longest key in bytes.
         database: Alias of the database in which the store keeps everything, through Django's own connection;
             ``None`` for all other stores. Inside a transaction of that database it cannot be used.
+        remote: It is a server, with connections of the store's own: one that cannot be asked is left alone for a while.
     """
 
     name: str
@@ -168,6 +169,7 @@ class Capabilities:
     locks: bool
     max_key_bytes: int
     database: str | None = None
+    remote: bool = False
 
 
 class Store(ABC):

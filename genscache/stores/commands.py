@@ -232,8 +232,16 @@ def _numbers(replies: list[Reply], expected: int) -> list[int]:
 
 def _unexpected(reply: object) -> StoreError:
     return StoreError(
-        f"The server's answer makes no sense here: {reply!r:.200}. Is it Redis 6.2+ or Valkey 7.2+?"
+        f"The server's answer makes no sense here: {_form(reply)}. Is it Redis 6.2+ or Valkey 7.2+?"
     )
+
+
+def _form(reply: object) -> str:
+    """Return what an answer looks like, without the values in it."""
+    if reply is None or isinstance(reply, int):
+        return repr(reply)
+    kind = type(reply).__qualname__
+    return f"{kind} of {len(reply)}" if isinstance(reply, list | bytes | str) else kind
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:

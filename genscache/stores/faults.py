@@ -16,6 +16,7 @@ from genscache.exceptions import StoreError, StoreUnavailable
 _UNAVAILABLE: Final = re.compile(
     r"(?:^|[\s-])(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|BUSY|TRYAGAIN|NOAUTH|WRONGPASS|UNBLOCKED)\b"
 )
+_WORDS: Final = re.compile(r"(with args beginning with:).*", re.DOTALL)
 _CURES: Final = (
     ("OOM", "Give the server more memory, or the eviction policy volatile-lru."),
     ("NOPERM", "Give the user the rights that docs/reference/stores.md lists."),
@@ -46,22 +47,25 @@ def translated(url: str) -> Iterator[None]:
         OSError,
         TimeoutError,
     ) as error:
-        message = (
-            f"The store at {url} cannot be used now: {error}. Check that it runs and that STORE is right."
-        )
+        message = f"The store at {url} cannot be used now: {_told(error)}. Check that it runs and that STORE is right."
         raise StoreUnavailable(message) from error
     except driver.RedisError as error:
         raise _answered(url, error) from error
 
 
 def _answered(url: str, error: driver.RedisError) -> StoreError:
-    text = str(error)
+    text = _told(error)
     if _UNAVAILABLE.search(text) or isinstance(error, driver.ClusterDownError | driver.TryAgainError):
         return StoreUnavailable(f"The store at {url} does not serve now: {text}")
     for code, cure in _CURES:
         if _names(error, code, text):
             return StoreError(f"The store at {url} answered: {text} {cure}")
     return StoreError(f"The store at {url} answered: {text}")
+
+
+def _told(error: BaseException) -> str:
+    """Return the text of an error without the words of a command that the server does not know: AUTH's password."""
+    return _WORDS.sub(r"\1 ***", str(error))
 
 
 def _names(error: driver.RedisError, code: str, text: str) -> bool:

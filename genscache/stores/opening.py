@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from genscache.stores.address import mask_url
+from genscache.stores.address import is_torn, mask_url
 from genscache.stores.base import AsyncStore, Store
 from genscache.stores.defaults import default_url
 from genscache.stores.memory import AsyncMemoryStore, MemoryStore
@@ -63,9 +63,7 @@ def _memory(url: str, _prefix: str) -> StorePair:
     parts = urlsplit(url)
     options: Mapping[str, str] = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.netloc or parts.path.strip("/") or options.keys() - {"max_bytes"}:
-        message = (
-            f"{url!r} says more than a memory store can use. Use memory:// or memory://?max_bytes=67108864."
-        )
+        message = f"{_shown(url)!r} says more than a memory store can use. Use memory:// or memory://?max_bytes=67108864."
         raise ValueError(message)
     text = options.get("max_bytes")
     if text is None:
@@ -87,7 +85,7 @@ def _redis(url: str, prefix: str) -> StorePair:
     clock_key = f"{prefix}:1:clock"
     masked = _shown(url)
     try:
-        _check_address(urlsplit(url))
+        _check_address(url)
         return StorePair(
             RedisStore(url, clock_key=clock_key),
             AsyncRedisStore(url, clock_key=clock_key),
@@ -98,7 +96,12 @@ def _redis(url: str, prefix: str) -> StorePair:
         raise ValueError(message) from error
 
 
-def _check_address(parts: SplitResult) -> None:
+def _check_address(url: str) -> None:
+    if is_torn(url):
+        # Before anything that shows a part of it: what the driver takes for the port is the password's beginning.
+        message = "A / ? # or @ in the password or in an option must be quoted: %2F %3F %23 %40."
+        raise ValueError(message)
+    parts = urlsplit(url)
     if parts.scheme == "unix":
         if not parts.path:
             message = "There is no path to a socket."

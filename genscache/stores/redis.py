@@ -37,6 +37,7 @@ def redis_capabilities(url: str) -> Capabilities:
         atomic=True,
         locks=True,
         max_key_bytes=8192,
+        remote=True,
     )
 
 

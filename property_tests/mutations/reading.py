@@ -18,8 +18,8 @@ MUTATIONS = (
                 "        key = engine.keys.entry(question.owner, question.fingerprint, vector)\n",
             ),
             Edit(
-                "from genscache.protocol.read import Miss, fill\n",
-                "from genscache.protocol.read import Miss, fill, observe\n",
+                "from genscache.protocol.read import Miss, Question, fill\n",
+                "from genscache.protocol.read import Miss, Question, fill, observe\n",
             ),
         ),
         f"{INTERLEAVINGS}::test_a_write_between_query_and_fill",
@@ -36,8 +36,8 @@ MUTATIONS = (
                 "        key, superseded = self._place(recording)\n",
             ),
             Edit(
-                "from genscache.protocol.read import Miss, fill\n",
-                "from genscache.protocol.read import Miss, fill, observe\n",
+                "from genscache.protocol.read import Miss, Question, fill\n",
+                "from genscache.protocol.read import Miss, Question, fill, observe\n",
             ),
         ),
         f"{INTERLEAVINGS}::test_a_write_at_every_step_of_a_read",
@@ -116,8 +116,8 @@ MUTATIONS = (
                 "for _, state in open_transactions() if False)",
             ),
             Edit(
-                '    return guards.WROTE if state.wrote else ""\n',
-                '    return ""\n',
+                "    return guards.WROTE if state.wrote else sessions.unfit(engine, state)\n",
+                "    return sessions.unfit(engine, state)\n",
             ),
         ),
         f"{INTERLEAVINGS}::test_a_transaction_that_has_written_fills_nothing_at_all",

@@ -9,9 +9,9 @@ MUTATIONS = (
         "the bump comes before COMMIT and not after it",
         (
             Edit(
-                "    try:\n        yield\n    except BaseException as error:\n        if definite",
+                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
                 "    ticket.settle(pending)\n"
-                "    try:\n        yield\n    except BaseException as error:\n        if definite",
+                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
             ),
             Edit(
                 "    _reset(connection)\n    ticket.settle(pending)\n",
@@ -25,9 +25,9 @@ MUTATIONS = (
         "the lease is settled before COMMIT, and a bump follows",
         (
             Edit(
-                "    try:\n        yield\n    except BaseException as error:\n        if definite",
+                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
                 "    ticket.release()\n"
-                "    try:\n        yield\n    except BaseException as error:\n        if definite",
+                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
             ),
         ),
         f"{INTERLEAVINGS}::test_readers_at_every_step_of_a_commit",

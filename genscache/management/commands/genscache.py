@@ -1,4 +1,4 @@
-"""``manage.py genscache``: invalidate, explain, stats."""
+"""``manage.py genscache``: invalidate, explain, stats, audit."""
 
 from __future__ import annotations
 
@@ -14,24 +14,28 @@ from genscache.exceptions import StoreError
 from genscache.explaining import explain
 from genscache.invalidation import announce
 from genscache.keys import Namespace
-from genscache.management.printing import written
+from genscache.management.audits import SAMPLE, Run
+from genscache.management.printing import findings, written
 from genscache.management.reads import read_once
 from genscache.management.reports import whole_report
 from genscache.management.targets import namespaces, target
+from genscache.management.unseen import SETTLING
 
 PROCESS_ONLY = "Its store, {name}, belongs to one process: what runs elsewhere, such as the server, {what}."
 
 
 class Command(BaseCommand):
-    """One command with three actions."""
+    """One command with four actions."""
 
     help = "Invalidate entries, explain why a read is cached or not, or show the cache's state."
     requires_system_checks = ()
     """None: what it prints is what was asked for."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Describe the three actions."""
-        actions = parser.add_subparsers(dest="action", required=True, metavar="invalidate | explain | stats")
+        """Describe the four actions."""
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="invalidate | explain | stats | audit"
+        )
         self._invalidate_arguments(
             actions.add_parser("invalidate", help="invalidate models, objects, names, tables or everything")
         )
@@ -41,6 +45,7 @@ class Command(BaseCommand):
             )
         )
         actions.add_parser("stats", help="show the store, the settings in force and the cached models")
+        self._audit_arguments(actions.add_parser("audit", help="compare hits with the database"))
         for each in actions.choices.values():
             each.add_argument("--json", action="store_true", help="print JSON")
 
@@ -71,13 +76,38 @@ class Command(BaseCommand):
             "--run", action="store_true", help="do the read once, as the program would, and say what it was"
         )
 
+    def _audit_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "what",
+            nargs="*",
+            help="blog.Post, blog.Post:5, blog.views.front_page or 'blog.views.front_page(10)'; default: every model",
+        )
+        parser.add_argument(
+            "--seconds", type=float, default=0.0, help="again and again for so long; default: once"
+        )
+        parser.add_argument(
+            "--sample", type=int, default=SAMPLE, help=f"rows of each model; default: {SAMPLE}"
+        )
+        parser.add_argument(
+            "--settling",
+            type=float,
+            default=SETTLING,
+            help="seconds after a bump in which PostgreSQL's statistics say nothing; "
+            f"default: {SETTLING:.0f}",
+        )
+
     def handle(self, **options: object) -> None:
         """Do what was asked for.
 
         Raises:
             CommandError: It cannot be done; the message says what to do instead.
         """
-        actions = {"invalidate": self._invalidate, "explain": self._explain, "stats": self._stats}
+        actions = {
+            "invalidate": self._invalidate,
+            "explain": self._explain,
+            "stats": self._stats,
+            "audit": self._audit,
+        }
         actions[str(options["action"])](current_engine(), options)
 
     # -- the actions
@@ -142,6 +172,23 @@ class Command(BaseCommand):
         store = cast("dict[str, object]", report["store"])
         if not store["reachable"]:
             raise CommandError(f"The store does not answer: {store['error']}")
+
+    def _audit(self, engine: Engine, options: dict[str, object]) -> None:
+        run = Run(
+            engine,
+            cast("list[str]", options["what"]),
+            sample=cast("int", options["sample"]),
+            settling=cast("float", options["settling"]),
+        )
+        found = run.go(cast("float", options["seconds"]))
+        if options["json"]:
+            self._print(found.as_dict())
+        else:
+            self._say(findings(found))
+        self._warn_of_own_store(engine, "has another one")
+        wrong = found.counts.get("audit: violation", 0)
+        if wrong:
+            raise CommandError(f"{wrong} proven violations. The log says what is known of each.")
 
     # -- inside
 

@@ -1,6 +1,7 @@
 -- Give each existing counter a new generation and keep its leases; answer the generations, 0 where there is none.
 -- KEYS: clock, counters. ARGV: life of a counter in ms.
 
+also_when_full(KEYS[1])
 local clock = open_clock(KEYS[1], now_us())
 local answer = {}
 for i = 2, #KEYS do

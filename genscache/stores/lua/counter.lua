@@ -66,6 +66,14 @@ local function write(key, counter, ...)
   redis.call('SET', key, table.concat(words, ' '), ...)
 end
 
+-- For the steps that writes and invalidations wait for, before they SET anything. A server that is full (maxmemory with
+-- noeviction) refuses the first SET of a step, and no later one: a step that has written is not stopped in the middle.
+-- Removing what is never there counts as having written, on Redis 6.2 as well, which knows no "flags=allow-oom". What a
+-- bump or a lease adds is a few bytes on counters; that old entries stay reachable for want of them would be worse.
+local function also_when_full(key)
+  redis.call('UNLINK', key .. ':full') -- no key of ours ends so: names are quoted and hold no colon
+end
+
 -- Milliseconds until the last lease ends; not above zero when all of them have ended.
 local function lease_ms(counter, now)
   local longest = now

@@ -1,6 +1,7 @@
 -- Record a token on each counter; on an absent one, leave a mark without a generation.
 -- KEYS: counters. ARGV: token, duration in ms.
 
+also_when_full(KEYS[1])
 local now = now_us()
 local deadline = now + tonumber(ARGV[2]) * 1000
 

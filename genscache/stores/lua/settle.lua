@@ -1,6 +1,7 @@
 -- End the leases of a token: bump the first counters, leave the generation of the others.
 -- KEYS: clock, counters to bump, counters to release. ARGV: token, how many to bump, life of a counter in ms.
 
+also_when_full(KEYS[1])
 local now = now_us()
 local clock = open_clock(KEYS[1], now)
 

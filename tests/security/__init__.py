@@ -1,0 +1,1 @@
+"""Hostile bytes, names, servers and networks."""

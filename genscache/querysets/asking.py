@@ -34,7 +34,7 @@ ORIGINAL: Final = "_genscache_original"
 DJANGOS: Final = frozenset({
     "model", "_db", "_hints", "_query", "_result_cache", "_sticky_filter", "_for_write", "_prefetch_related_lookups",
     "_prefetch_done", "_known_related_objects", "_iterable_class", "_fields", "_defer_next_filter", "_deferred_filter",
-    "_fetch_mode", "_genscache_caching", "_genscache_op",
+    "_fetch_mode", "_cloning_enabled", "_genscache_caching", "_genscache_op",
 })  # fmt: skip
 """What a queryset keeps in itself that is in its query, or in its key, or decides nothing about its rows."""
 

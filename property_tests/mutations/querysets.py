@@ -119,8 +119,8 @@ MUTATIONS = (
             "        tables = frozenset({fold(query.model._meta.db_table)})\n        if not rows:",
         ),
         Edit(
-            "for table in tables if (database, table) not in self._covered)",
-            "for table in tables if not self._covered)",
+            "        left = tuple(table for _, table in sorted(read - self._covered))\n",
+            "        left = tuple(table for _, table in sorted(read) if not self._covered)\n",
         ),
     ),
     # -- writes

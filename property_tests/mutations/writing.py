@@ -97,8 +97,9 @@ MUTATIONS = (
         "invalidate_obj forgets the lists",
         (
             Edit(
-                "            namespaces.add(table_namespace(Kind.ROWS, alias, table))\n",
-                "            pass\n",
+                "                namespaces |= self.row(alias, table, [text if exact else None])\n",
+                "                bumped = self.row(alias, table, [text if exact else None])\n"
+                "                namespaces |= {each for each in bumped if each.kind is not Kind.ROWS}\n",
             ),
         ),
         f"{INTERLEAVINGS}::test_what_was_written_behind_everybodys_back_is_gone_when_it_was_told",

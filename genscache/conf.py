@@ -38,6 +38,7 @@ class Settings:
         derived: What derives from what: a view, trigger target or ``procedure()`` and the tables it stands for.
         lease: Length of a write lease in seconds; 0 switches leases off.
         enforce_leases: The database refuses a COMMIT that comes when its lease has run out, where it can.
+        fence: Notice that a server has restarted, was restored or flushed, and quarantine what it holds.
         on_outage: What a write does while no lease can be had.
         replicas: Database alias of a replica -> whose it is, and when what is read from it may be stored.
         key_context: Called for each read; its text separates entries (tenants).
@@ -58,6 +59,7 @@ class Settings:
     derived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lease: float = 10.0
     enforce_leases: bool = False
+    fence: bool = True
     on_outage: OnOutage = "refuse"
     replicas: Mapping[str, Replica] = field(default_factory=dict)
     key_context: Callable[[], str] | None = None
@@ -310,6 +312,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "DERIVED": _derived,
     "LEASE": _lease,
     "ENFORCE_LEASES": _flag,
+    "FENCE": _flag,
     "ON_OUTAGE": _choice,
     "REPLICAS": _replicas,
     "KEY_CONTEXT": _callable,

@@ -18,7 +18,7 @@ from genscache.breaker import Breaker, NotAsked
 from genscache.codec import Codec
 from genscache.codec import Serializer as PayloadSerializer
 from genscache.conf import Settings
-from genscache.events import Hub, Survived, Trouble
+from genscache.events import Hub, Quarantined, Survived, Trouble
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.flights import AsyncFlights, Flights
 from genscache.keys import SITE, KeySpace, Namespace
@@ -29,6 +29,7 @@ from genscache.protocol.read import Question
 from genscache.protocol.steps import Steps, arun, run
 from genscache.recovery import GuardedAsyncStore, GuardedStore, recover
 from genscache.stores.base import AsyncStore, Store
+from genscache.stores.fence import Fence
 from genscache.stores.opening import default_url, open_stores
 from genscache.unsettled import Unsettled
 
@@ -162,13 +163,24 @@ class Engine:
         if isinstance(self._store, GuardedStore):
             self.breaker.summon()
 
+    def _fence(self) -> Fence | None:
+        if not self.settings.fence:
+            return None
+        hub = self.hub  # and not the engine, which nobody would close
+
+        def begun(detail: str, milliseconds: int) -> None:
+            hub.send(Quarantined(detail, milliseconds / 1000))
+
+        lease = round(self.settings.lease * 1000)
+        return Fence(self.keys.fence, self.keys.counter(SITE), lease, begun)
+
     def _open(self) -> None:
         # Two threads with a memory store each would not hear of one another's writes.
         with self._opening:
             if self._store is not None and self._async_store is not None:
                 return
             try:
-                pair = open_stores(self.url, prefix=self.settings.prefix)
+                pair = open_stores(self.url, prefix=self.settings.prefix, fence=self._fence())
             except ValueError as error:
                 raise ImproperlyConfigured(f'GENSCACHE["STORE"]: {error}') from error
             sync, asynchronous = pair.sync, pair.asynchronous

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from genscache.protocol.memory import Recent
 
@@ -83,6 +83,17 @@ class OutageEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A connection of this process has found that the store is not the one that it was, for the reason in ``detail``.
+
+    Everything was made unreachable; for ``seconds``, nobody serves or fills, since leases may be lost.
+    """
+
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """A hit was compared with the database.
 
@@ -97,8 +108,16 @@ class Audited:
     reason: str = ""
 
 
-Event: TypeAlias = Audited | Read | Filled | Invalidated | Survived | OutageBegan | OutageEnded
+Event: TypeAlias = Audited | Read | Filled | Invalidated | Survived | OutageBegan | OutageEnded | Quarantined
 Listener: TypeAlias = Callable[[Event], None]
+
+
+_NAMES: Final[Mapping[type[Event], str]] = {
+    OutageBegan: "outage begun",
+    OutageEnded: "outage ended",
+    Quarantined: "quarantine",
+}
+"""What events of which nothing but their number is kept are counted under."""
 
 
 class Hub:
@@ -172,10 +191,8 @@ class Hub:
                     self._counts[f"audit: {verdict}: {reason}"] += 1
             case Survived(kind=kind):
                 self._counts[f"survived: {kind}"] += 1
-            case OutageBegan():
-                self._counts["outage begun"] += 1
-            case OutageEnded():
-                self._counts["outage ended"] += 1
+            case OutageBegan() | OutageEnded() | Quarantined():
+                self._counts[_NAMES[type(event)]] += 1
 
 
 def _log(event: Event) -> None:
@@ -185,5 +202,11 @@ def _log(event: Event) -> None:
             logger.warning("outage begun: until the store answers again, nobody asks it: %s", detail)
         case OutageEnded(seconds=seconds):
             logger.warning("outage ended: the store answers again after %.1f s", seconds)
+        case Quarantined(detail=detail, seconds=seconds):
+            logger.warning(
+                "quarantine: everything was invalidated, and nothing is served or stored for %.1f s: %s",
+                seconds,
+                detail,
+            )
         case _:
             pass

@@ -20,7 +20,7 @@ from genscache.exceptions import StoreError
 from genscache.explanations import DependencyState, Explanation, moment_of
 from genscache.filling import Job, read_hint
 from genscache.keys import Namespace
-from genscache.protocol.read import LEASED, NEWER
+from genscache.protocol.read import NEWER, why_leased
 from genscache.protocol.steps import Steps
 from genscache.querysets.explaining import asking
 from genscache.stores.base import Fetch, TimeLeft
@@ -176,7 +176,7 @@ class _Look:
             return self._made("bypass", refused or decision.reason)
         if any(each.leased for each in dependencies):
             self._notes.append(LEASED_NOTE)
-            return self._made("bypass", LEASED)
+            return self._made("bypass", why_leased(state for state in states if state is not None))
         limit = decision.not_after
         if limit is not None and (not complete or any(each > limit for each in vector)):
             return self._made("bypass", NEWER)
@@ -212,6 +212,7 @@ class _Look:
             generation,
             None if generation is None else moment_of(generation),
             state is not None and state.leased,
+            state is not None and state.quarantined,
         )
 
     def _unknown(self, reason: str) -> Explanation:

@@ -23,6 +23,7 @@ class DependencyState:
         generation: Its generation; ``None`` where there is none, which a read would create.
         bumped_at: When the generation was given: at its last invalidation, or when a reader first needed it.
         leased: A write on it is not settled, or has died unsettled: the next read finds out.
+        quarantined: It is leased by the fence, and by no write.
     """
 
     what: str
@@ -31,6 +32,7 @@ class DependencyState:
     generation: Generation | None
     bumped_at: datetime | None
     leased: bool
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,9 @@ def _lines(what: str, group: list[DependencyState]) -> tuple[str, str]:
     else:
         when = "" if shown.bumped_at is None else f", since {shown.bumped_at:%Y-%m-%d %H:%M:%S} UTC"
         state = f"generation {shown.generation}{when}"
-    lease = "; LEASED by a write that is not settled" if any(each.leased for each in group) else ""
+    lease = ""
+    if any(each.leased for each in group):
+        quarantined = any(each.quarantined for each in group)
+        lease = "; QUARANTINED by the fence" if quarantined else "; LEASED by a write that is not settled"
     more = "" if len(group) == 1 else f" (and {len(group) - 1} more counters)"
     return what, f"  {shown.counter}{more}  {state}{lease}"

@@ -7,6 +7,7 @@
     gc:1:{app.views.front_page}:l:<fingerprint>:g=17.42 lock for filling that entry
     gc:1:{app.views.front_page}:h:<digest>              hint
     gc:1:clock                                          bump clock
+    gc:1:fence                                          which run of the server this is
 
 The braces are Redis Cluster's hash tag: all keys of one owner lie in one slot. No two different inputs share a key:
 each part is quoted into an alphabet without the separators, so a table called ``a}:rows`` cannot reach a key of ``a``.
@@ -136,6 +137,11 @@ class KeySpace:
     def clock(self) -> str:
         """Return the key of the bump clock."""
         return f"{self.prefix}:{KEY_VERSION}:clock"
+
+    @property
+    def fence(self) -> str:
+        """Return the key under which a server's identity is kept."""
+        return f"{self.prefix}:{KEY_VERSION}:fence"
 
     def counter(self, namespace: Namespace) -> str:
         """Return the key of the namespace's generation."""

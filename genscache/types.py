@@ -35,12 +35,13 @@ NO_GENERATION: Final[Generation] = 0
 class CounterState:
     """What the store knows of one namespace.
 
-    ``generation`` is ``NO_GENERATION`` when only a lease mark exists; ``leased`` is true while at least one write
-    lease (expired or not) is recorded on it.
+    ``generation`` is ``NO_GENERATION`` when only a lease mark exists; ``leased`` is true while at least one lease
+    (expired or not) is recorded on it, ``quarantined`` if one of them is the fence's and no write's.
     """
 
     generation: Generation
     leased: bool
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

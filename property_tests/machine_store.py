@@ -349,8 +349,8 @@ def test_memory_valkey_and_redis_do_the_same(valkey_url: str, redis_url: str) ->
 BUGS = {
     "a missing counter starts at 1": (
         "ensure",
-        "generation = clock.next(0), leases",
-        "generation = 1, leases",
+        "counter = { generation = clock.next(0), leases",
+        "counter = { generation = 1, leases",
     ),
     "an expired lease is dropped without a bump": (
         "ensure",

@@ -72,6 +72,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("MAX_ENTRY_BYTES", 10, 10),
     ("ENABLED", False, False),
     ("ENFORCE_LEASES", True, True),
+    ("FENCE", False, False),
     ("AUDIT", 1, 1.0),
     ("AUDIT_EXCEPT", ["news.*"], ("news.*",)),
     (
@@ -150,6 +151,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("MAX_ENTRY_BYTES", True, "must be a number of bytes above 0, got True"),
     ("ENABLED", 0, "must be True or False, got 0"),
     ("ENFORCE_LEASES", 1, "must be True or False, got 1"),
+    ("FENCE", 1, "must be True or False, got 1"),
     ("AUDIT", 2, "must be a number from 0 to 1, got 2. Use 0.001."),
     ("AUDIT_EXCEPT", "news.*", "must be a list of texts"),
     ("MODELS", {"news.*": "all"}, "must be a dict, got 'all'"),  # more in tests/querysets/test_policies.py
@@ -196,7 +198,7 @@ def test_the_defaults() -> None:
         ("ONOUTAGE", 'Did you mean "ON_OUTAGE"?'),
         (
             "XYZZY",
-            "Known: ALLOWED_CLASSES, AUDIT, AUDIT_EXCEPT, DERIVED, ENABLED, ENFORCE_LEASES, KEY_CONTEXT, LEASE, ",
+            "Known: ALLOWED_CLASSES, AUDIT, AUDIT_EXCEPT, DERIVED, ENABLED, ENFORCE_LEASES, FENCE, KEY_CONTEXT, ",
         ),
         (7, "is not a setting of genscache."),
     ],

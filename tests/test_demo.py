@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ def started(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]
         text=True,
         cwd=directory,
         env=environment(directory, PYTHONUNBUFFERED="1"),
+        # Whatever runs the tests in the background may have it ignored, and a child inherits that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one call, no locks
     ) as process:
         try:
             yield process

@@ -13,7 +13,7 @@ from genscache.keys import Namespace
 from genscache.orm import replicas
 from genscache.orm.rows import folded
 from genscache.orm.sql import Statement
-from genscache.protocol.read import LEASED, NEWER, observe
+from genscache.protocol.read import NEWER, observe, why_leased
 from genscache.recording import Recording, current_recording
 from genscache.transactions import Transaction, in_transaction
 
@@ -97,7 +97,7 @@ def _observe(engine: Engine, recording: Recording, missing: tuple[Namespace, ...
         engine.trouble(error, "a cached function's result is not stored")
         return f"the store failed: {type(error).__name__}"
     if any(state.leased for state in states):
-        return LEASED
+        return why_leased(states)
     recording.learn(ordered, (state.generation for state in states))
     return ""
 

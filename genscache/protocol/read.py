@@ -7,7 +7,7 @@ a vector that nobody will ever ask for again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from genscache.keys import KeySpace
@@ -17,7 +17,13 @@ from genscache.stores.base import Ensure, Fetch, Put
 from genscache.types import CounterState, Generation
 
 LEASED = "a write on what it depends on is not settled yet"
+QUARANTINED = "the store has restarted or was flushed a moment ago, and leases may be lost"
 NEWER = "what it depends on was invalidated after this transaction's snapshot began"
+
+
+def why_leased(states: Iterable[CounterState]) -> str:
+    """Return the reason for which nobody may serve or fill under ``states``, one of which has a lease."""
+    return QUARANTINED if any(state.quarantined for state in states) else LEASED
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ def lookup(
         counters, entry=expected_key, brief=question.brief, life=question.life
     )
     if any(state.leased for state in states):
-        return Bypass(LEASED)
+        return Bypass(why_leased(states))
     vector = tuple(state.generation for state in states)
     memory.learn(counters, vector)
     if not_after is not None and any(generation > not_after for generation in vector):

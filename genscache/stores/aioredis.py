@@ -24,6 +24,8 @@ from genscache.stores.scripts import Scripts
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from genscache.stores.gate import Gate
+
 
 class AsyncBatch(Protocol):
     """The part of a driver's pipeline that is used here."""
@@ -45,6 +47,27 @@ class AsyncSender(Protocol):
         """Return an empty pipeline."""
 
 
+class AsyncWire(Protocol):
+    """The part of a driver's connection that is used here."""
+
+    db: int
+
+    async def on_connect(self) -> None:
+        """Do the driver's handshake."""
+
+    def pack_commands(self, commands: list[Command]) -> list[bytes]:
+        """Return commands as what is sent."""
+
+    async def send_packed_command(self, command: list[bytes]) -> None:
+        """Send it."""
+
+    async def read_response(self) -> object:
+        """Read one answer; one that is an error is raised."""
+
+    async def disconnect(self, *, nowait: bool) -> None:
+        """Close it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Session:
     """One event loop's client, and the generator that closes it when the loop shuts down."""
@@ -59,19 +82,21 @@ class AsyncRedisStore(AsyncStore):
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``, with the options that redis-py's ``from_url`` takes.
         clock_key: Where the bump clock is kept, for instance ``"gc:1:clock"``.
+        gate: What each new connection passes before it is used; ``None``: nothing.
 
     Raises:
         ValueError: The URL or one of its options cannot be understood.
     """
 
-    def __init__(self, url: str, *, clock_key: str) -> None:
+    def __init__(self, url: str, *, clock_key: str, gate: Gate | None = None) -> None:
         """Check the URL; clients are made when a loop first uses the store."""
         self.capabilities = redis_capabilities(url)
         self._url = url
-        self._commands = Commands(clock_key, Scripts.load())
+        self._commands = Commands(clock_key, Scripts.load(), gate)
+        self._entrance = None if gate is None else AsyncEntrance(gate)
         self._sessions: WeakKeyDictionary[AbstractEventLoop, _Session] = WeakKeyDictionary()
         self._lock = Lock()
-        _client(url)
+        _client(url, self._entrance)
 
     async def execute(self, operation: Operation[Answer]) -> Answer:
         """Do one operation in one round trip (two where the server does not know a step yet)."""
@@ -108,7 +133,7 @@ class AsyncRedisStore(AsyncStore):
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            client = _client(self._url)
+            client = _client(self._url, self._entrance)
             session = _Session(client, self._close_with(loop, client))
             with self._lock:
                 # A client's sockets hold their loop, so the weak key alone would keep a closed loop for ever.
@@ -130,7 +155,40 @@ class AsyncRedisStore(AsyncStore):
             await client.aclose()
 
 
-def _client(url: str) -> Redis:
+class AsyncEntrance:
+    """What a new connection does: the driver's handshake, and then the gate.
+
+    Args:
+        gate: What to pass.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def enter(self, connection: AsyncWire) -> None:
+        """Make ``connection`` fit for use, or leave it closed: the driver closes it after its own errors only."""
+        try:
+            await connection.on_connect()
+            dialogue = self._gate.passing(connection.db)
+            batch = next(dialogue)
+            while True:
+                await connection.send_packed_command(connection.pack_commands(batch))
+                batch = dialogue.send([await _answer(connection) for _ in batch])
+        except StopIteration:
+            return
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+
+
+async def _answer(connection: AsyncWire) -> Reply:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _client(url: str, entrance: AsyncEntrance | None) -> Redis:
     client: Redis = Redis.from_url(
         url,
         socket_connect_timeout=TIMEOUT,
@@ -142,6 +200,9 @@ def _client(url: str) -> Redis:
     )
     pool = client.connection_pool
     pool.connection_kwargs["decode_responses"] = False
+    if entrance is not None:
+        # The method itself: the driver asks whether it is a coroutine function before it waits for it.
+        pool.connection_kwargs["redis_connect_func"] = entrance.enter
     # Made, not connected: an option that the driver does not know is refused here and not at the first read.
     pool.connection_class(**pool.connection_kwargs)
     return client

@@ -32,6 +32,7 @@ from genscache.stores.limits import CHUNK, COUNTER_TTL, GENERATION_LIMIT, check,
 from genscache.types import NO_GENERATION, CounterState, Fetched, Generation
 
 if TYPE_CHECKING:
+    from genscache.stores.gate import Gate
     from genscache.stores.scripts import Script, Scripts
 
 Word: TypeAlias = str | bytes | int
@@ -43,6 +44,12 @@ Dialogue: TypeAlias = Generator[list[Command], list[Reply], Answer]
 
 _COUNTER: Final = re.compile(rb"(0|[1-9][0-9]{0,15})((?: [A-Za-z0-9_.-]+@(?:0|[1-9][0-9]{0,15}))*)")
 _DEADLINE: Final = re.compile(rb"@([0-9]+)")
+
+NO_FENCE: Final = -1
+"""Given to a step in place of a lease's length, where the store has no fence."""
+
+FENCE_TOKEN: Final = b" fence-"
+"""What stands before a lease of the fence's, in a counter's text."""
 
 
 def parse_counter(raw: object) -> CounterState | None:
@@ -62,7 +69,7 @@ def parse_counter(raw: object) -> CounterState | None:
         return None
     if leases and any(int(deadline) >= GENERATION_LIMIT for deadline in _DEADLINE.findall(leases)):
         return None
-    return CounterState(generation, leased=bool(leases))
+    return CounterState(generation, leased=bool(leases), quarantined=FENCE_TOKEN in leases)
 
 
 def parse_clock(raw: object) -> Generation:
@@ -79,10 +86,12 @@ class Commands:
     Attributes:
         clock_key: Where the bump clock is kept.
         scripts: The atomic steps.
+        gate: The way through the store's fence; ``None``: it has none.
     """
 
     clock_key: str
     scripts: Scripts
+    gate: Gate | None = None
 
     def dialogue(self, operation: Operation[Answer]) -> Dialogue[Answer]:
         """Return the dialogue that does ``operation``."""
@@ -102,7 +111,7 @@ class Commands:
             case Settle():
                 return self._settle(operation)
             case Put():
-                return _put(operation)
+                return _put(operation, [] if self.gate is None else self.gate.refresh())
             case ReadClock():
                 return self._read_clock()
             case TimeLeft(key=key):
@@ -115,23 +124,32 @@ class Commands:
                 raise unknown(operation)
 
     def _ensure(self, operation: Ensure) -> Dialogue[tuple[CounterState, ...]]:
-        parts = zip(_chunks(operation.counters), _chunks(lives(operation)), strict=True)
-        calls = [_Call(self.scripts.ensure, (self.clock_key, *part), times) for part, times in parts]
-        numbers = _numbers((yield from _run(calls)), 2 * len(operation.counters))
-        return tuple(
-            CounterState(generation, leased=bool(leased))
-            for generation, leased in zip(numbers[::2], numbers[1::2], strict=True)
-        )
+        gate = self.gate
+        fence, life = ((), (NO_FENCE, 0)) if gate is None else (gate.keys, (gate.lease, COUNTER_TTL))
+        parts = list(_chunks(operation.counters))
+        calls = [
+            Call(self.scripts.ensure, (self.clock_key, *fence, *part), (*life, *times))
+            for part, times in zip(parts, _chunks(lives(operation)), strict=True)
+        ]
+        states: list[CounterState] = []
+        for part, reply in zip(parts, (yield from run_calls(calls)), strict=True):
+            *numbers, quarantine = _numbers([reply], 2 * len(part) + 1)
+            if gate is not None and quarantine >= 0:
+                gate.flushed(quarantine)
+            states += map(_state, numbers[::2], numbers[1::2])
+        return tuple(states)
 
     def _bump(self, counters: tuple[str, ...]) -> Dialogue[tuple[Generation, ...]]:
         calls = [
-            _Call(self.scripts.bump, (self.clock_key, *part), (COUNTER_TTL,)) for part in _chunks(counters)
+            Call(self.scripts.bump, (self.clock_key, *part), (COUNTER_TTL,)) for part in _chunks(counters)
         ]
-        return tuple(_numbers((yield from _run(calls)), len(counters)))
+        return tuple(_numbers((yield from run_calls(calls)), len(counters)))
 
     def _lease(self, operation: Lease) -> Dialogue[None]:
         arguments = (operation.token, operation.duration)
-        yield from _run([_Call(self.scripts.lease, part, arguments) for part in _chunks(operation.counters)])
+        yield from run_calls(
+            [Call(self.scripts.lease, part, arguments) for part in _chunks(operation.counters)]
+        )
 
     def _settle(self, operation: Settle) -> Dialogue[None]:
         # Bumps go first: a counter in both lists has lost its token by the time the release meets it.
@@ -139,9 +157,9 @@ class Commands:
         parts += [(part, 0) for part in _chunks(operation.release)]
         if len(operation.bump) + len(operation.release) <= CHUNK and parts:
             parts = [((*operation.bump, *operation.release), len(operation.bump))]
-        yield from _run(
+        yield from run_calls(
             [
-                _Call(self.scripts.settle, (self.clock_key, *part), (operation.token, bumped, COUNTER_TTL))
+                Call(self.scripts.settle, (self.clock_key, *part), (operation.token, bumped, COUNTER_TTL))
                 for part, bumped in parts
             ]
         )
@@ -151,15 +169,15 @@ class Commands:
         return parse_clock(reply)
 
     def _acquire(self, key: str, token: str, duration: int) -> Dialogue[bool]:
-        (reply,) = yield from _run([_Call(self.scripts.acquire, (key,), (token, duration))])
+        (reply,) = yield from run_calls([Call(self.scripts.acquire, (key,), (token, duration))])
         return reply == 1
 
     def _release(self, key: str, token: str) -> Dialogue[None]:
-        yield from _run([_Call(self.scripts.release, (key,), (token,))])
+        yield from run_calls([Call(self.scripts.release, (key,), (token,))])
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     """One run of a step."""
 
     script: Script
@@ -167,9 +185,11 @@ class _Call:
     arguments: tuple[Word, ...]
 
     def by_sha(self) -> Command:
+        """Return the command that names the script by its digest."""
         return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.arguments)
 
     def by_text(self) -> Command:
+        """Return the command that brings the script along."""
         return ("EVAL", self.script.text, len(self.keys), *self.keys, *self.arguments)
 
 
@@ -179,10 +199,14 @@ def _fetch(operation: Fetch) -> Dialogue[Fetched]:
         return Fetched((), None)
     (reply,) = _checked((yield [("MGET", *keys)]))
     if not isinstance(reply, list) or len(reply) != len(keys):
-        raise _unexpected(reply)
+        raise unexpected(reply)
     entry = None if operation.entry is None else reply[-1]
     states = tuple(parse_counter(raw) for raw in reply[: len(operation.counters)])
     return Fetched(states, entry if isinstance(entry, bytes) else None)
+
+
+def _state(generation: Generation, leased: int) -> CounterState:
+    return CounterState(generation, leased=leased > 0, quarantined=leased > 1)
 
 
 def _time_left(key: str) -> Dialogue[int | None]:
@@ -191,15 +215,15 @@ def _time_left(key: str) -> Dialogue[int | None]:
     return reply if isinstance(reply, int) and reply >= 0 else None
 
 
-def _put(operation: Put) -> Dialogue[None]:
+def _put(operation: Put, more: list[Command]) -> Dialogue[None]:
     # The superseded keys go first, so that a key in both lists ends up stored.
     commands: list[Command] = [("UNLINK", *operation.unlink)] if operation.unlink else []
     commands += [("SET", key, value, "PX", operation.ttl) for key, value in operation.items]
     if commands:
-        _checked((yield commands))
+        _checked((yield commands + more))
 
 
-def _run(calls: Sequence[_Call]) -> Dialogue[list[Reply]]:
+def run_calls(calls: Sequence[Call]) -> Dialogue[list[Reply]]:
     """Run steps by digest in one round trip; only those that the server does not know are sent again as text."""
     if not calls:
         return []
@@ -223,14 +247,15 @@ def _numbers(replies: list[Reply], expected: int) -> list[int]:
     numbers: list[int] = []
     for reply in replies:
         if not isinstance(reply, list) or not all(isinstance(number, int) for number in reply):
-            raise _unexpected(reply)
+            raise unexpected(reply)
         numbers += reply
     if len(numbers) != expected:
-        raise _unexpected(replies)
+        raise unexpected(replies)
     return numbers
 
 
-def _unexpected(reply: object) -> StoreError:
+def unexpected(reply: object) -> StoreError:
+    """Return the error for an answer that no step of ours gives; it tells no values."""
     return StoreError(
         f"The server's answer makes no sense here: {_form(reply)}. Is it Redis 6.2+ or Valkey 7.2+?"
     )

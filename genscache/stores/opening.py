@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from genscache.stores.address import is_torn, mask_url
 from genscache.stores.base import AsyncStore, Store
 from genscache.stores.defaults import default_url
+from genscache.stores.fence import Fence
 from genscache.stores.memory import AsyncMemoryStore, MemoryStore
 
 __all__ = ["StorePair", "default_url", "open_stores"]
@@ -34,17 +35,19 @@ class StorePair:
     url_masked: str
 
 
-def open_stores(url: str, *, prefix: str) -> StorePair:
+def open_stores(url: str, *, prefix: str, fence: Fence | None = None) -> StorePair:
     """Return the stores at ``url``; nothing is connected yet.
 
     Args:
         url: ``redis://``, ``rediss://``, ``unix://``, ``memory://`` (with ``?max_bytes=``) or ``django://alias``.
         prefix: What every key of this project begins with; the bump clock is kept at ``<prefix>:1:clock``.
+        fence: For a server: how it is noticed that it is not the one that it was; ``None``: it is not. Other stores
+            end with their process or are Django's own, and need none.
 
     Raises:
         ValueError: The URL cannot be understood, or names a cache that does not exist.
     """
-    openers: dict[str, Callable[[str, str], StorePair]] = {
+    openers: dict[str, Callable[[str, str, Fence | None], StorePair]] = {
         "memory": _memory,
         "redis": _redis,
         "rediss": _redis,
@@ -56,10 +59,10 @@ def open_stores(url: str, *, prefix: str) -> StorePair:
     if opener is None or not separator:
         message = f"{_shown(url)!r} is not the URL of a store. Use {_FORMS}."
         raise ValueError(message)
-    return opener(url, prefix)
+    return opener(url, prefix, fence)
 
 
-def _memory(url: str, _prefix: str) -> StorePair:
+def _memory(url: str, _prefix: str, _fence: Fence | None) -> StorePair:
     parts = urlsplit(url)
     options: Mapping[str, str] = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.netloc or parts.path.strip("/") or options.keys() - {"max_bytes"}:
@@ -78,17 +81,19 @@ def _memory(url: str, _prefix: str) -> StorePair:
     return StorePair(memory, AsyncMemoryStore(memory), "memory://")
 
 
-def _redis(url: str, prefix: str) -> StorePair:
+def _redis(url: str, prefix: str, fence: Fence | None) -> StorePair:
     from genscache.stores.aioredis import AsyncRedisStore  # noqa: PLC0415  only who uses Redis pays for its driver
+    from genscache.stores.gate import Gate  # noqa: PLC0415
     from genscache.stores.redis import RedisStore  # noqa: PLC0415
 
     clock_key = f"{prefix}:1:clock"
+    gate = None if fence is None else Gate(fence, clock_key)
     masked = _shown(url)
     try:
         _check_address(url)
         return StorePair(
-            RedisStore(url, clock_key=clock_key),
-            AsyncRedisStore(url, clock_key=clock_key),
+            RedisStore(url, clock_key=clock_key, gate=gate),
+            AsyncRedisStore(url, clock_key=clock_key, gate=gate),
             masked,
         )
     except (ValueError, TypeError) as error:
@@ -120,7 +125,7 @@ def _check_address(url: str) -> None:
         raise ValueError(message)
 
 
-def _django(url: str, _prefix: str) -> StorePair:
+def _django(url: str, _prefix: str, _fence: Fence | None) -> StorePair:
     from django.core.cache import InvalidCacheBackendError  # noqa: PLC0415  the other stores do without Django
 
     from genscache.stores.django import AsyncDjangoStore, DjangoStore  # noqa: PLC0415

@@ -20,6 +20,8 @@ from genscache.stores.scripts import Scripts
 if TYPE_CHECKING:
     from redis.connection import ConnectionPool
 
+    from genscache.stores.gate import Gate
+
 TIMEOUT: Final = 1.0
 """Seconds to wait for a connection, and for each answer, where the URL does not say otherwise."""
 
@@ -61,22 +63,44 @@ class Sender(Protocol):
         """Return an empty pipeline."""
 
 
+class Wire(Protocol):
+    """The part of a driver's connection that is used here."""
+
+    db: int
+
+    def on_connect(self) -> None:
+        """Do the driver's handshake."""
+
+    def pack_commands(self, commands: list[Command]) -> list[bytes]:
+        """Return commands as what is sent."""
+
+    def send_packed_command(self, command: list[bytes]) -> None:
+        """Send it."""
+
+    def read_response(self) -> object:
+        """Read one answer; one that is an error is raised."""
+
+    def disconnect(self) -> None:
+        """Close it."""
+
+
 class RedisStore(Store):
     """A store on a standalone Redis (6.2 or later) or Valkey (7.2 or later) server.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``, with the options that redis-py's ``from_url`` takes.
         clock_key: Where the bump clock is kept, for instance ``"gc:1:clock"``.
+        gate: What each new connection passes before it is used; ``None``: nothing.
 
     Raises:
         ValueError: The URL or one of its options cannot be understood.
     """
 
-    def __init__(self, url: str, *, clock_key: str) -> None:
+    def __init__(self, url: str, *, clock_key: str, gate: Gate | None = None) -> None:
         """Prepare a pool of connections; none is opened before the first operation."""
         self.capabilities = redis_capabilities(url)
-        self._commands = Commands(clock_key, Scripts.load())
-        self._client = _client(url)
+        self._commands = Commands(clock_key, Scripts.load(), gate)
+        self._client = _client(url, None if gate is None else Entrance(gate))
 
     def execute(self, operation: Operation[Answer]) -> Answer:
         """Do one operation in one round trip (two where the server does not know a step yet)."""
@@ -108,7 +132,40 @@ class RedisStore(Store):
         return pipeline.execute(raise_on_error=False)
 
 
-def _client(url: str) -> Redis:
+class Entrance:
+    """What a new connection does: the driver's handshake, and then the gate.
+
+    Args:
+        gate: What to pass.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def __call__(self, connection: Wire) -> None:
+        """Make ``connection`` fit for use, or leave it closed: the driver closes it after its own errors only."""
+        try:
+            connection.on_connect()
+            dialogue = self._gate.passing(connection.db)
+            batch = next(dialogue)
+            while True:
+                connection.send_packed_command(connection.pack_commands(batch))
+                batch = dialogue.send([_answer(connection) for _ in batch])
+        except StopIteration:
+            return
+        except BaseException:
+            connection.disconnect()
+            raise
+
+
+def _answer(connection: Wire) -> Reply:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _client(url: str, entrance: Entrance | None) -> Redis:
     pool = CarefulPool.from_url(
         url,
         socket_connect_timeout=TIMEOUT,
@@ -120,6 +177,8 @@ def _client(url: str) -> Redis:
         retry_on_error=[DriverConnectionError],
     )
     pool.connection_kwargs["decode_responses"] = False
+    if entrance is not None:
+        pool.connection_kwargs["redis_connect_func"] = entrance
     # Made, not connected: an option that the driver does not know is refused here and not at the first read.
     pool.connection_class(**pool.connection_kwargs)
     client: Redis = Redis.from_pool(pool)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Self
+from typing import Final, Self
+
+_SHARED: Final = {"ensure": ("counter", "quarantine"), "fence": ("counter", "quarantine")}
 
 
 def digest(text: str) -> str:
@@ -23,16 +25,16 @@ class Script:
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """Read the step ``name`` from the package, with the words that all steps share in front of it."""
+        """Read the step ``name`` from the package, with the words that steps share in front of it."""
         folder = resources.files("genscache.stores") / "lua"
-        shared = (folder / "counter.lua").read_text(encoding="utf-8")
-        text = shared + (folder / f"{name}.lua").read_text(encoding="utf-8")
+        parts = (*_SHARED.get(name, ("counter",)), name)
+        text = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
         return cls(name, text, digest(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Scripts:
-    """Every step."""
+    """Every step that an operation runs."""
 
     ensure: Script
     bump: Script

@@ -72,7 +72,7 @@ MUTATIONS = (
         "readers serve and fill while a lease is on",
         (
             Edit(
-                "    if any(state.leased for state in states):\n        return Bypass(LEASED)\n",
+                "    if any(state.leased for state in states):\n        return Bypass(why_leased(states))\n",
                 "",
             ),
             Edit(

@@ -18,6 +18,7 @@ from genscache.engine import Engine, current_engine
 from genscache.stores.aioredis import AsyncRedisStore
 from genscache.stores.base import Answer, AsyncStore, Operation
 from genscache.unsettled import RETRY_AFTER
+from tests.fences import age
 
 LOCKED = 0.3
 """Seconds that a lock lasts in these tests: so long may it outlive a task that was cancelled."""
@@ -62,7 +63,9 @@ class Halting(AsyncStore):
 @pytest.fixture
 def engine(valkey_url: str) -> Iterator[Engine]:
     """The engine on Valkey."""
-    with override_settings(GENSCACHE={"STORE": valkey_url, "PREFIX": f"t{secrets.token_hex(6)}"}):
+    options = {"STORE": valkey_url, "PREFIX": f"t{secrets.token_hex(6)}"}
+    age(valkey_url, options["PREFIX"])
+    with override_settings(GENSCACHE=options):
         yield current_engine()
         current_engine().close()
 

@@ -18,6 +18,7 @@ from redis import Redis
 
 from genscache import cached, invalidate, stats
 from genscache.engine import Engine, current_engine
+from tests.fences import age
 from tests.fixtures import ROOT
 from tests.site.news.models import Section
 
@@ -42,6 +43,7 @@ pytestmark = [
 def engine(request: pytest.FixtureRequest, valkey_url: str) -> Iterator[Engine]:
     """The engine on Valkey."""
     options = {"STORE": f"{valkey_url}{request.param}", "PREFIX": f"t{secrets.token_hex(6)}"}
+    age(valkey_url, options["PREFIX"])
     with override_settings(GENSCACHE=options):
         yield current_engine()
         current_engine().close()

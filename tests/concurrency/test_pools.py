@@ -21,6 +21,7 @@ from genscache.exceptions import StoreUnavailable
 from genscache.stores.aioredis import AsyncRedisStore
 from genscache.stores.base import Fetch, Put
 from genscache.stores.redis import RedisStore
+from tests.fences import age
 from tests.site.news.models import Section
 
 SECTIONS: Any = Section.objects
@@ -42,6 +43,7 @@ pytestmark = pytest.mark.timeout(60)
 def engine(request: pytest.FixtureRequest, valkey_url: str) -> Iterator[Engine]:
     """The engine on Valkey, with many connections or few."""
     options = {"STORE": f"{valkey_url}{request.param}", "PREFIX": f"t{secrets.token_hex(6)}"}
+    age(valkey_url, options["PREFIX"])
     with override_settings(GENSCACHE=options):
         yield current_engine()
         current_engine().close()

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.docs.pages import Block
+from tests.fences import age
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNNER = Path(__file__).with_name("runner.py")
@@ -85,6 +86,8 @@ class Project:
         self.directory = directory
         self._url = url
         self._prefix = f"docs-{secrets.token_hex(6)}"
+        if url.startswith("redis"):
+            age(url, self._prefix)
 
     def make_blog(self) -> None:
         """Make what the guides take for granted: settings without genscache, and a blog with three posts."""

@@ -39,7 +39,7 @@ class World:
         self.truth: dict[str, int] = {}
         self._config = cast("GenscacheConfig", apps.get_app_config("genscache"))
         self._before = self._config.engine
-        given = {"PREFIX": f"o{secrets.token_hex(6)}", **settings}
+        given = {"PREFIX": f"o{secrets.token_hex(6)}", "FENCE": False, **settings}
         self.engine = Engine(Settings.of({**given, "STORE": proxy.url(**(BRIEF if hangs else PATIENT))}))
         self.peer = Engine(Settings.of({**given, "STORE": direct}))
         self._config.engine = self.engine

@@ -307,7 +307,7 @@ import django
 from django.conf import settings
 settings.configure(INSTALLED_APPS=["genscache"], SECRET_KEY="x",
     DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
-    GENSCACHE={{"STORE": {url!r}}})
+    GENSCACHE={{"STORE": {url!r}, "FENCE": False}})
 django.setup()
 import logging
 logging.getLogger("genscache").setLevel("CRITICAL")

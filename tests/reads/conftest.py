@@ -14,6 +14,7 @@ from redis import Redis
 
 from genscache import cached
 from genscache.engine import Engine, current_engine
+from tests.fences import age
 from tests.reads.wire import Wire
 
 
@@ -30,13 +31,21 @@ def use(settings: Settings) -> Iterator[Use]:
     engines: list[Engine] = []
 
     def use(**options: object) -> Engine:
-        settings.GENSCACHE = {"STORE": "memory://", "PREFIX": prefix, **options}
+        # The tests' servers are a moment old, and some restart: see tests/fence for what a project makes of that.
+        settings.GENSCACHE = {"STORE": "memory://", "PREFIX": prefix, "FENCE": False, **options}
         engines.append(current_engine())
         return engines[-1]
 
     yield use
     for engine in engines:
         engine.close()
+
+
+def fenced(use: Use, url: str) -> Engine:
+    """Return the engine on a server that has nothing to quarantine, with the fence that is there by default."""
+    engine = use(STORE=url, FENCE=True)
+    age(url, engine.settings.prefix)
+    return engine
 
 
 @pytest.fixture
@@ -49,13 +58,14 @@ def engine(use: Use) -> Engine:
 def every_store(request: pytest.FixtureRequest, use: Use) -> Engine:
     """The engine on each kind of store in turn."""
     urls = {"memory": "memory://", "locmem": "django://default"}
-    return use(STORE=urls.get(request.param) or request.getfixturevalue("valkey_url"))
+    url = urls.get(request.param)
+    return use(STORE=url) if url else fenced(use, request.getfixturevalue("valkey_url"))
 
 
 @pytest.fixture
 def on_valkey(use: Use, valkey_url: str) -> Engine:
     """The engine on Valkey."""
-    return use(STORE=valkey_url)
+    return fenced(use, valkey_url)
 
 
 @pytest.fixture

@@ -31,8 +31,11 @@ from genscache.stores.base import (
     Settle,
     TimeLeft,
 )
+from genscache.stores.fence import Fence
+from genscache.stores.gate import Gate
 from genscache.stores.redis import RedisStore
 from genscache.testing import BlockingStore, StoreContract
+from tests.fences import age
 from tests.fixtures import ROOT
 from tests.site.news.models import Section
 
@@ -126,7 +129,9 @@ def everything() -> list[Operation[Any]]:
 
 def refused(url: str, clock_key: str) -> list[StoreError]:
     """Do everything; return what was refused."""
-    store = RedisStore(url, clock_key=clock_key)
+    place = f"gc:{secrets.token_hex(8)}"
+    gate = Gate(Fence(f"{place}:fence", f"{place}:site", 1, lambda _reason, _length: None), clock_key)
+    store = RedisStore(url, clock_key=clock_key, gate=gate)
     found: list[StoreError] = []
     for operation in everything():
         try:
@@ -173,6 +178,7 @@ def test_keys_of_others_are_out_of_reach(url: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_queryset_is_read_written_and_read_again(url: str) -> None:
+    age(url, "gc")
     with override_settings(GENSCACHE={"STORE": url, "PREFIX": "gc"}):
 
         @cached(f"acl-{secrets.token_hex(4)}", lock=True)

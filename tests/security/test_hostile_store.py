@@ -15,6 +15,7 @@ from redis import Redis
 from genscache import cached, invalidate, invalidate_model, stats
 from genscache.codec import Codec
 from genscache.engine import Engine, current_engine
+from tests.fences import age
 from tests.site.news.models import Section
 
 SECTIONS: Any = Section.objects
@@ -71,6 +72,7 @@ GARBAGE: dict[str, Write] = {
 def engine(request: pytest.FixtureRequest, valkey_url: str) -> Iterator[Engine]:
     """The engine on Valkey under a prefix of its own."""
     options = {"STORE": valkey_url, "PREFIX": f"t{secrets.token_hex(6)}", "SIGN": request.param}
+    age(valkey_url, options["PREFIX"])
     with override_settings(GENSCACHE=options):
         yield current_engine()
         current_engine().close()

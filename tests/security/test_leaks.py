@@ -144,7 +144,7 @@ def test_a_server_without_the_command_that_takes_the_password(kind: type[Server]
 
 def engine_with(url: str, **options: object) -> Engine:
     """Return the engine of settings that are overridden."""
-    with override_settings(GENSCACHE={"STORE": url, **options}):
+    with override_settings(GENSCACHE={"STORE": url, "FENCE": False, **options}):
         return current_engine()
 
 
@@ -226,7 +226,7 @@ def test_neither_is_logged_told_or_explained(
             invalidate("names")
         shown.append(json.dumps(stats()))
 
-    options = {"STORE": url, "MAX_ENTRY_BYTES": 5000, "SIGN": sign}
+    options = {"STORE": url, "MAX_ENTRY_BYTES": 5000, "FENCE": False, "SIGN": sign}
     with override_settings(GENSCACHE=options):
         everything()
         good(VALUE)

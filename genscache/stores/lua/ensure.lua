@@ -1,19 +1,43 @@
--- Create what is absent, resolve expired leases, answer generation and leased (0 or 1) of each counter.
--- KEYS: clock, counters. ARGV: the life of each counter in ms, if it is made or bumped here.
+-- Create what is absent, resolve expired leases; answer generation and leased (0 no, 1 yes, 2 by the fence) of each
+-- counter, and at the end the length of the quarantine that begins here in ms, -1 where none does.
+-- KEYS: clock, fence and site where there is a fence, counters. ARGV: length of a lease in ms (-1: there is no fence),
+-- life of the site in ms, the life of each counter in ms, if it is made or bumped here.
 
 local now = now_us()
 local clock = open_clock(KEYS[1], now)
 local answer = {}
+local lease, life = tonumber(ARGV[1]), tonumber(ARGV[2])
+local first, begun = 2, -1
 
 local function live(lease)
   return lease[2] > now
 end
 
-for i = 2, #KEYS do
+if lease >= 0 then
+  -- Every connection has found or made a fence, so one that is not there was lost in a flush, together with every
+  -- counter and every lease. This is the only step that makes counters which a reader may use, and every reader asks
+  -- for the site: so nobody can come past here.
+  first = 4
+  local keys = { fence = KEYS[2], site = KEYS[3] }
+  local raw = stored(keys.fence)
+  if not raw then
+    begun = lease
+    quarantine(clock, keys, (incarnation()), 'flushed', lease, life, now)
+  else
+    local deadline = number_below_limit(raw:match(' (%d+)$') or '0') or 0
+    if deadline > now and not read(keys.site) then
+      -- Evicted in the middle of its quarantine.
+      write(keys.site, { generation = clock.next(0), leases = { { 'fence-evicted', deadline } } }, 'PX', text(life))
+    end
+  end
+end
+
+for i = first, #KEYS do
   local counter = read(KEYS[i])
+  local counter_life = ARGV[i - first + 3]
   if not counter then
     counter = { generation = clock.next(0), leases = {} }
-    write(KEYS[i], counter, 'PX', ARGV[i - 1])
+    write(KEYS[i], counter, 'PX', counter_life)
   elseif filter(counter, live) > 0 then
     if counter.generation == 0 and #counter.leases > 0 then
       write_mark(KEYS[i], counter, now)
@@ -21,11 +45,12 @@ for i = 2, #KEYS do
       -- Never dropped without a bump: its writer may have committed and died before it could say so.
       counter.generation = clock.next(counter.generation)
       -- A counter that ends under a lease takes the lease with it.
-      write(KEYS[i], counter, 'PX', text(math.max(tonumber(ARGV[i - 1]), lease_ms(counter, now))))
+      write(KEYS[i], counter, 'PX', text(math.max(tonumber(counter_life), lease_ms(counter, now))))
     end
   end
   answer[#answer + 1] = counter.generation
-  answer[#answer + 1] = #counter.leases > 0 and 1 or 0
+  answer[#answer + 1] = (#counter.leases > 0 and 1 or 0) + (leased_by_fence(counter) and 1 or 0)
 end
 clock.close()
+answer[#answer + 1] = begun
 return answer

@@ -15,6 +15,7 @@ from genscache.dependencies import resolve_model
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
 from genscache.match_settings import refusals
+from genscache.orm.enforcing import SHORTEST_COUNTED, enforceable
 from genscache.querysets.adoption import OFFERED, is_offered
 from genscache.stores.base import Capabilities
 
@@ -150,11 +151,15 @@ def _databases(engine: Engine) -> Iterator[CheckMessage]:
 
 def _proofs(engine: Engine, capabilities: Capabilities) -> Iterator[CheckMessage]:
     leases = capabilities.leases and engine.settings.lease > 0
-    vendors = {connections[alias].vendor for alias in connections}
-    if engine.settings.enforce_leases and not (leases and "postgresql" in vendors):
+    can = any(enforceable(connections[alias], engine.settings.lease) for alias in connections)
+    if engine.settings.enforce_leases and not (leases and can):
         yield Warning(
             'GENSCACHE["ENFORCE_LEASES"] makes no difference: '
-            + ("no database is PostgreSQL." if leases else "no leases are taken."),
+            + (
+                f'no database is PostgreSQL, nor MariaDB with a "LEASE" of at least {SHORTEST_COUNTED:g} seconds.'
+                if leases
+                else "no leases are taken."
+            ),
             hint="Remove it.",
             id="genscache.W011",
         )

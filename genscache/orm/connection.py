@@ -18,11 +18,6 @@ from typing import Any
 
 from django.db import (
     DatabaseError,
-    DataError,
-    IntegrityError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
 )
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteDatabaseWrapper
@@ -33,18 +28,10 @@ from genscache.engine import Engine
 from genscache.exceptions import WriteRefused
 from genscache.keys import SITE
 from genscache.orm.cursors import watched_cursor
-from genscache.orm.enforcing import Fate, enforce
+from genscache.orm.enforcing import enforce
+from genscache.orm.outcomes import after_failure
 from genscache.transactions import ATTRIBUTE, Transaction, remember, state_of
 from genscache.writes import Ticket, invalidate_now
-
-DEFINITE = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
-"""Errors after which a COMMIT has certainly not happened: the server has answered and refused."""
-
-ROLLED_BACK_STATES = ("40", "23")
-"""Classes of SQLSTATE with which a server says that it has rolled back."""
-
-ROLLED_BACK_CODES = (1205, 1213)
-"""MySQL and MariaDB: lock wait timeout, deadlock."""
 
 SQLITE_CREATE_CURSOR = SQLiteDatabaseWrapper.create_cursor
 
@@ -255,18 +242,15 @@ def committing(
     try:
         yield
     except BaseException as error:
-        fate: Fate = "rolled back" if definite(connection, error) else "unknown"
-        if fate == "unknown" and enforced is not None:
-            fate = enforced.fate(error)
-        if fate == "committed":
-            ticket.settle(pending)
-        elif fate == "rolled back":
-            ticket.release()
-        else:
-            ticket.abandon(pending, error)
+        after_failure(connection, ticket, pending, enforced, error)
         raise
-    _reset(connection)
-    ticket.settle(pending)
+    else:
+        _reset(connection)
+        ticket.settle(pending)
+    finally:
+        # The store first: others wait for it.
+        if enforced is not None:
+            enforced.end()
 
 
 def _give_up(connection: BaseDatabaseWrapper) -> None:
@@ -275,21 +259,6 @@ def _give_up(connection: BaseDatabaseWrapper) -> None:
         connection.rollback()
     except DatabaseError:
         connection.close()
-
-
-def definite(connection: BaseDatabaseWrapper, error: BaseException) -> bool:
-    """Tell whether a COMMIT that raised has certainly not taken effect."""
-    if isinstance(error, DEFINITE):
-        return True
-    if not isinstance(error, OperationalError):
-        return False
-    if connection.vendor == "sqlite":
-        # The database runs in this process: an answer cannot be lost. "database is locked" leaves it uncommitted.
-        return "disk I/O" not in str(error)
-    sqlstate = getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "pgcode", None) or ""
-    if str(sqlstate)[:2] in ROLLED_BACK_STATES:
-        return True
-    return connection.vendor == "mysql" and error.args[:1] != () and error.args[0] in ROLLED_BACK_CODES
 
 
 def _reset(connection: BaseDatabaseWrapper) -> None:

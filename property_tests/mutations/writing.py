@@ -9,12 +9,12 @@ MUTATIONS = (
         "the bump comes before COMMIT and not after it",
         (
             Edit(
-                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
+                "    try:\n        yield\n    except BaseException as error:\n        after_failure",
                 "    ticket.settle(pending)\n"
-                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
+                "    try:\n        yield\n    except BaseException as error:\n        after_failure",
             ),
             Edit(
-                "    _reset(connection)\n    ticket.settle(pending)\n",
+                "        _reset(connection)\n        ticket.settle(pending)\n",
                 "    _reset(connection)\n",
             ),
         ),
@@ -25,9 +25,9 @@ MUTATIONS = (
         "the lease is settled before COMMIT, and a bump follows",
         (
             Edit(
-                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
+                "    try:\n        yield\n    except BaseException as error:\n        after_failure",
                 "    ticket.release()\n"
-                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
+                "    try:\n        yield\n    except BaseException as error:\n        after_failure",
             ),
         ),
         f"{INTERLEAVINGS}::test_readers_at_every_step_of_a_commit",
@@ -46,8 +46,8 @@ MUTATIONS = (
         "the lease is released when the answer of COMMIT is lost",
         (
             Edit(
-                "            ticket.abandon(pending, error)\n",
-                "            ticket.release()\n",
+                "        ticket.abandon(pending, error)\n",
+                "        ticket.release()\n",
             ),
         ),
         f"{INTERLEAVINGS}::test_a_commit_whose_answer_is_lost_and_that_takes_effect_later",

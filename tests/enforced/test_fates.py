@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connections, transaction
 
 from genscache import batch_invalidations
 from genscache.exceptions import WriteRefused
@@ -171,6 +171,39 @@ def test_other_databases_go_on_as_before(alias: str, enforced: Cache, rows: Rows
         rename(alias, rows.pks[0], "new")
     assert written(operations) == ["Lease", "Settle"]
     assert enforced.read(titles, alias).value == NEW
+
+
+def idle_limit(alias: str) -> int:
+    """Return the session's own limit in seconds, past Django's wrappers."""
+    with connections[alias].connection.cursor() as cursor:
+        cursor.execute("SELECT @@SESSION.idle_write_transaction_timeout")
+        return int(cursor.fetchone()[0])
+
+
+@databases("mariadb")
+@pytest.mark.parametrize(("own", "meanwhile"), [(0, (8,)), (600, (8,)), (2, (2,))])
+@pytest.mark.parametrize("fails", [False, True], ids=["commits", "fails"])
+def test_the_session_has_its_own_limit_back(
+    alias: str, enforced: Cache, rows: Rows, own: int, meanwhile: tuple[int, ...], *, fails: bool
+) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"SET SESSION idle_write_transaction_timeout = {own}")
+    seen: list[int] = []
+
+    def look(commit: Callable[[], None]) -> None:
+        seen.append(idle_limit(alias))
+        if fails:
+            raise IntegrityError("refused")
+        commit()
+
+    with (
+        pytest.raises(IntegrityError) if fails else nullcontext(),
+        driver_commit(alias, look),
+        transaction.atomic(using=alias),
+    ):
+        rename(alias, rows.pks[0], "new")
+    assert tuple(seen) == meanwhile
+    assert idle_limit(alias) == own
 
 
 @databases("postgres")

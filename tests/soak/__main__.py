@@ -54,7 +54,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--library", choices=LIBRARIES, default="genscache")
     parser.add_argument("--lease", type=float, default=1.0, help="seconds; 0: none, and so no level 2")
     parser.add_argument("--on-outage", choices=("refuse",), default="refuse")
-    parser.add_argument("--bug", choices=("", "lost-bumps"), default="", help="a deliberate error")
+    parser.add_argument(
+        "--bug", choices=("", "lost-bumps", "no-fence"), default="", help="a deliberate error"
+    )
     parser.add_argument("--faults", default=",".join(KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--every", type=float, default=0.35, help="seconds between two faults")
     parser.add_argument("--first", action="store_true", help="end at the first stale read")

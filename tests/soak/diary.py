@@ -80,7 +80,7 @@ class History:
         """Return why level 2 does not cover a slot for a read that began then; "" if it does.
 
         A write of the slot must have been under way, or have ended without returning; and either its window was longer
-        than three quarters of the lease, or the store has lost its keys (and so, perhaps, the lease) since it began.
+        than three quarters of the lease, or the store has evicted keys (and so, perhaps, the lease) since it began.
         """
         for window in self.windows:
             if slot not in window.slots or window.begin > begin:
@@ -92,7 +92,7 @@ class History:
                 return "the lease ran out before the write took effect"
             for start, stop, how in self.losses:
                 if window.begin <= stop and start <= begin:
-                    return f"the lease was lost with the store's keys ({how})"
+                    return f"the lease may have been lost with other keys ({how})"
         return ""
 
     def timeline(self, slot: int, begin: int, end: int, version: int) -> str:
@@ -120,7 +120,7 @@ class History:
 def _concerns(line: dict[str, Any], slot: int) -> bool:
     if slot < 0:
         # A sum of all articles.
-        return line["what"] in {"stale", "returned", "loss", "stopped", "killed"}
+        return line["what"] in {"stale", "returned", "loss", "flushed", "restarted", "stopped", "killed"}
     if "versions" in line:
         return any(each[0] == slot for each in line["versions"])
     return slot in line["slots"] if "slots" in line else True

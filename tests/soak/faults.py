@@ -156,6 +156,13 @@ class Faults:
         self.soak.diary.note("terminated")
         return bool(found and found[0])
 
+    def restart_database(self) -> bool:
+        """Kill the database as a power cut would; it recovers what it has acknowledged."""
+        self.soak.postgres.kill()
+        self.soak.postgres.restart()
+        self.soak.diary.note("restarted", how="the database")
+        return True
+
     # -- the store
 
     def _loss(self, how: str, begin: int) -> None:
@@ -165,19 +172,34 @@ class Faults:
         """FLUSHALL."""
         if self._store_busy:
             return False
-        begin = time.monotonic_ns()
         self._client().flushall()
-        self._loss("FLUSHALL", begin)
+        self.soak.diary.note("flushed")
         return True
 
     def restart_empty(self) -> bool:
         """Kill the store; it comes back with nothing."""
         if self._store_busy:
             return False
-        begin = time.monotonic_ns()
         self.soak.valkey.kill()
         self.soak.valkey.restart()
-        self._loss("restart", begin)
+        self.soak.diary.note("restarted", how="empty")
+        return True
+
+    def restart_older(self) -> bool:
+        """Save the store; a while later kill it. It comes back as it was saved, without the bumps and leases since."""
+        if self._store_busy:
+            return False
+        self._client().save()
+        self._store_busy = True
+
+        def restart() -> None:
+            self._store_busy = False
+            self.soak.valkey.kill()
+            self.soak.valkey.restart()
+            (self.soak.valkey.directory / "dump.rdb").unlink()
+            self.soak.diary.note("restarted", how="as it was saved")
+
+        self._later.append((time.monotonic() + self._chance.uniform(0.01, 0.5), restart))
         return True
 
     def evict(self) -> bool:
@@ -239,8 +261,10 @@ KINDS: Final = {
     "stop-commit": "stop_commit",
     "stop-reader": "stop_reader",
     "terminate": "terminate",
+    "restart-database": "restart_database",
     "flush": "flush",
     "restart-empty": "restart_empty",
+    "restart-older": "restart_older",
     "evict": "evict",
     "cut-short": "cut_short",
     "cut-long": "cut_long",

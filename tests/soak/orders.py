@@ -25,7 +25,7 @@ class Orders:
         seed: What chance begins with.
         lease: ``GENSCACHE["LEASE"]`` in seconds.
         on_outage: ``GENSCACHE["ON_OUTAGE"]``.
-        bug: A deliberate error in genscache: "", "lost-bumps".
+        bug: A deliberate error in genscache: "", "lost-bumps", "no-fence".
     """
 
     library: str = "genscache"

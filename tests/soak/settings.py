@@ -35,6 +35,7 @@ GENSCACHE = {
     "STORE": ORDERS.url,
     "LEASE": ORDERS.lease,
     "ON_OUTAGE": ORDERS.on_outage,
+    "FENCE": ORDERS.bug != "no-fence",
     "TIMEOUT": 600,
     "MODELS": {"news.Article": {"match": [["section"]]}},
     "DERIVED": {"news.SectionSummary": ["news.Section", "news.Article"]},

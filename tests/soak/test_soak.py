@@ -30,10 +30,15 @@ def test_genscache_is_not_stale_whatever_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    "orders", [Orders(library="naive"), Orders(bug="lost-bumps")], ids=["by hand", "lost bumps"]
+    ("orders", "kinds"),
+    [
+        pytest.param(Orders(library="naive"), (), id="by hand"),
+        pytest.param(Orders(bug="lost-bumps"), (), id="lost bumps"),
+        pytest.param(Orders(bug="no-fence"), ("restart-older",), id="no fence"),
+    ],
 )
-def test_what_is_stale_is_found(orders: Orders) -> None:
-    outcome = Soak(orders, ()).run(CAP, first=True)
+def test_what_is_stale_is_found(orders: Orders, kinds: tuple[str, ...]) -> None:
+    outcome = Soak(orders, kinds, every=1.0).run(CAP, first=True)
     assert outcome.stale[1]
     assert outcome.timelines
     # The story of the row tells of the write that the read has missed.

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as DriverConnectionError
 from redis.exceptions import ResponseError
 
+from genscache.stores.aioconnections import PatientPool
 from genscache.stores.base import Answer, AsyncStore, Operation
 from genscache.stores.commands import Command, Commands, Reply, Word
 from genscache.stores.faults import translated
@@ -189,20 +191,21 @@ async def _answer(connection: AsyncWire) -> Reply:
 
 
 def _client(url: str, entrance: AsyncEntrance | None) -> Redis:
-    client: Redis = Redis.from_url(
-        url,
-        socket_connect_timeout=TIMEOUT,
-        socket_timeout=TIMEOUT,
-        max_connections=UNLIMITED,
+    options: dict[str, object] = {
+        "socket_connect_timeout": TIMEOUT,
+        "socket_timeout": TIMEOUT,
+        "max_connections": UNLIMITED,
         # As in the synchronous store.
-        retry=Retry(NoBackoff(), 1, supported_errors=(DriverConnectionError,)),
-        retry_on_error=[DriverConnectionError],
-    )
-    pool = client.connection_pool
+        "retry": Retry(NoBackoff(), 1, supported_errors=(DriverConnectionError,)),
+        "retry_on_error": [DriverConnectionError],
+    }
+    pool = ConnectionPool.from_url(url, **options)
+    if pool.max_connections != UNLIMITED:
+        pool = PatientPool.from_url(url, **options)
     pool.connection_kwargs["decode_responses"] = False
     if entrance is not None:
         # The method itself: the driver asks whether it is a coroutine function before it waits for it.
         pool.connection_kwargs["redis_connect_func"] = entrance.enter
     # Made, not connected: an option that the driver does not know is refused here and not at the first read.
     pool.connection_class(**pool.connection_kwargs)
-    return client
+    return Redis.from_pool(pool)

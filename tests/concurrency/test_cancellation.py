@@ -178,7 +178,8 @@ def test_an_invalidation_cancelled_in_its_round_trip_is_owed_and_paid(
         store = engine.async_store
         assert await count() == await count() == 0
         halting = Halting(store, 0, done=done)
-        own = Engine(engine.settings, store=engine.store, async_store=halting)
+        # Without the guard, whose thread would pay at once.
+        own = Engine(engine.settings, store=engine.unguarded, async_store=halting)
         _install(own)
         assert await interrupted(halting, lambda: ainvalidate("names"), by_timeout=False)
         assert own.unsettled

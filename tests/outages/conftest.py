@@ -13,6 +13,7 @@ from django.apps import apps
 from genscache import ainvalidate, invalidate
 from genscache.conf import Settings
 from genscache.engine import Engine
+from tests.fences import age
 from tests.outages.proxy import Fault, FaultProxy
 from tests.reads.conftest import Counted, counted
 
@@ -39,7 +40,8 @@ class World:
         self.truth: dict[str, int] = {}
         self._config = cast("GenscacheConfig", apps.get_app_config("genscache"))
         self._before = self._config.engine
-        given = {"PREFIX": f"o{secrets.token_hex(6)}", "FENCE": False, **settings}
+        given = {"PREFIX": f"o{secrets.token_hex(6)}", **settings}
+        age(direct, str(given["PREFIX"]))
         self.engine = Engine(Settings.of({**given, "STORE": proxy.url(**(BRIEF if hangs else PATIENT))}))
         self.peer = Engine(Settings.of({**given, "STORE": direct}))
         self._config.engine = self.engine

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from genscache.stores.scripts import Scripts, digest
+from genscache.stores.scripts import Script, Scripts, digest
 
 HOST: Final = "127.0.0.1"
 _NESTED: Final = {b"*": 1, b"%": 2, b"~": 1, b">": 1}
@@ -89,6 +89,7 @@ class FaultProxy:
         self._steps = {
             getattr(steps, name).sha: name for steps in [Scripts.load()] for name in Scripts.__slots__
         }
+        self._steps[Script.load("fence").sha] = "fence"
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()

@@ -91,6 +91,25 @@ def test_a_reply_that_is_cut_at_any_byte(
     assert broken >= (times == 2 and request_name == "bump")
 
 
+@both_kinds
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+def test_the_fence_s_reply_is_cut_at_any_byte(world: World, times: int, *, sync: bool) -> None:
+    """A connection that has not passed is not used; the driver's second try gets through, or an outage begins."""
+    assert play(world, "before", sync=sync)
+    length = len(world.proxy.last("fence"))
+    assert length > 4
+    for end in range(length):
+        key = f"fence {end}"
+        world.engine.close()
+        with world.proxy.during(cut(end), ["fence"], times) as rule:
+            play(world, key, sync=sync)
+        assert rule.met == times
+        calm(world, key, sync=sync)
+    assert world.counts("outage begun") == world.counts("outage ended")
+    assert bool(world.counts("outage begun")) is (times == 2)
+    assert not world.counts("quarantine")
+
+
 FAULTS = {
     "drop before": DROP_BEFORE,
     "drop after": DROP_AFTER,

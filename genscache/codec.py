@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from genscache.exceptions import UncacheableValue
 from genscache.opcodes import ForbiddenOpcode, TooManyTuples, TooManyValues
@@ -80,6 +80,40 @@ class _Refused(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Decoded:
+    """A payload that has been checked: it builds its value any number of times.
+
+    It is immutable, and may be kept and used by many threads. Values share no mutable object with one another.
+
+    Attributes:
+        size: Bytes that it takes in memory, about.
+    """
+
+    __slots__ = ("_load", "size")
+
+    def __init__(self, load: Callable[[], object], size: int) -> None:
+        self._load = load
+        self.size = size
+
+    def build(self) -> object | Unreadable:
+        """Return a value that nobody else has, or why there is none; it raises nothing."""
+        return guarded(self._load)
+
+
+def guarded(load: Callable[[], object]) -> object | Unreadable:
+    """Return what ``load`` does; what it raises becomes the reason why bytes cannot be read."""
+    try:
+        return load()
+    except _Refused as refused:
+        return Unreadable(refused.reason)
+    except (ForbiddenClass, ForbiddenOpcode):
+        return Unreadable(Reason.FORBIDDEN)
+    except (TooManyTuples, TooManyValues):
+        return Unreadable(Reason.TOO_LARGE)
+    except Exception:  # noqa: BLE001 - bytes from outside: whatever they cause is a miss
+        return Unreadable(Reason.CORRUPT)
 
 
 def _no_model(_kind: type) -> None:
@@ -164,17 +198,22 @@ class Codec:
 
     def decode(self, data: bytes, *, key: str) -> object | Unreadable:
         """Return the value of a payload, or why there is none; whatever the bytes are, it raises nothing."""
-        try:
-            models, body, compressed = self._unwrap(data, key)
-            return self._load(self._check_models(models), self._inflate(body) if compressed else body)
-        except _Refused as refused:
-            return Unreadable(refused.reason)
-        except (ForbiddenClass, ForbiddenOpcode):
-            return Unreadable(Reason.FORBIDDEN)
-        except (TooManyTuples, TooManyValues):
-            return Unreadable(Reason.TOO_LARGE)
-        except Exception:  # noqa: BLE001 - bytes from outside: whatever they cause is a miss
-            return Unreadable(Reason.CORRUPT)
+        found = self.parse(data, key=key)
+        return found if isinstance(found, Unreadable) else found.build()
+
+    def parse(self, data: bytes, *, key: str) -> Decoded | Unreadable:
+        """Do the part of ``decode`` that need not be done again for the next value of the same payload.
+
+        Returns:
+            What builds values, or why there will be none; whatever the bytes are, it raises nothing.
+        """
+        return cast("Decoded | Unreadable", guarded(lambda: self._parse(data, key)))
+
+    def _parse(self, data: bytes, key: str) -> Decoded:
+        models, body, compressed = self._unwrap(data, key)
+        known = self._check_models(models)
+        plain = self._inflate(body) if compressed else body
+        return Decoded(lambda: self._load(known, plain), len(plain))
 
     def _unwrap(self, data: bytes, key: str) -> tuple[bytes, bytes, bool]:
         """Return the models, the body, and whether that is compressed; nothing is believed before its signature."""

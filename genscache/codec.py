@@ -1,7 +1,7 @@
 """The envelope around an entry: value to bytes and back, for bytes that anybody may have written.
 
     magic and version   3 bytes   "gc1"
-    flags               1         1: the body is compressed
+    flags               1         1: the body is compressed; 2: it is in parts (see ``parts``), else a pickle
     serializer          4         digest of its name
     signature          16         keyed BLAKE2b over the entry's key and everything else here
     length of models    4
@@ -18,15 +18,21 @@ import hmac
 import pickle
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from functools import partial
 from typing import Final, Protocol, cast
 
+from genscache.assembling import Assembly, ForeignFormat
+from genscache.building import Makers
+from genscache.dismantling import Dismantled, dismantle
 from genscache.exceptions import UncacheableValue
 from genscache.opcodes import ForbiddenOpcode, TooManyTuples, TooManyValues
-from genscache.pickling import Describe, RecordingPickler, RestrictedPickler
+from genscache.parts import Anatomy, Body
+from genscache.pickling import Describe, HiddenModel, RecordingPickler, RestrictedPickler, no_models
 from genscache.unpickling import ForbiddenClass, RestrictedUnpickler, class_path, find_loaded
+from genscache.verifying import verify
 
 MAGIC: Final = b"gc1"
 LARGEST_BODY: Final = 64 * 2**20
@@ -35,6 +41,9 @@ LARGEST_BODY: Final = 64 * 2**20
 _HEADER: Final = struct.Struct(">3sB4s16sI")
 _PERSON: Final = b"genscache1"
 _COMPRESSED: Final = 1
+_PARTS: Final = 2
+_FLAGS: Final = _COMPRESSED | _PARTS
+_CELL: Final = 64
 _MOST_KEY_BYTES: Final = hashlib.blake2b.MAX_KEY_SIZE
 
 
@@ -63,10 +72,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A value as bytes, not sealed yet: the body, and the definitions of the models in it."""
+    """A value as bytes, not sealed yet: the body, the definitions of the models in it, and whether it is in parts."""
 
     body: bytes
     models: bytes
+    parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,7 @@ class Codec:
         resolve: Returns the model class at ``"module:Class"``, ``None`` where there is none.
         compress_above: Body size in bytes from which it is compressed; ``None``: never.
         largest: Bytes that a compressed body may grow to when it is read.
+        anatomy: What can take model instances apart; ``None``: they are pickled.
 
     Raises:
         ValueError: A key is missing, empty or too long, or ``largest`` is not above 0.
@@ -146,6 +157,8 @@ class Codec:
     resolve: Callable[[str], type | None] = find_loaded
     compress_above: int | None = None
     largest: int = LARGEST_BODY
+    anatomy: Anatomy | None = None
+    _makers: Makers = field(default_factory=Makers, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse keys that would sign nothing."""
@@ -180,7 +193,7 @@ class Codec:
         if type(value) is Unreadable:
             raise UncacheableValue(f"{value!r} means that there is no value. Return something else.")
         try:
-            return Content(*self._dump(value))
+            return self._dump(value)
         except Exception as error:  # a value's own __reduce__ may raise anything
             raise UncacheableValue(
                 f"a result of type {type(value).__module__}.{type(value).__qualname__} cannot be stored: {error}. "
@@ -189,9 +202,9 @@ class Codec:
 
     def seal(self, content: Content, *, key: str) -> bytes:
         """Do the part of ``encode`` that needs the key."""
-        flags, body, models = 0, content.body, content.models
+        flags, body, models = _PARTS if content.parts else 0, content.body, content.models
         if self.compress_above is not None and self.compress_above < len(body) <= self.largest:
-            flags, body = _COMPRESSED, zlib.compress(body)
+            flags, body = flags | _COMPRESSED, zlib.compress(body)
         header = _HEADER.pack(MAGIC, flags, self._serializer_id(), bytes(16), len(models))
         mac = _mac(self.keys[0] if self.signed else b"", header, key, models, body)
         return b"".join((header[:8], mac, header[24:], models, body))
@@ -210,17 +223,19 @@ class Codec:
         return cast("Decoded | Unreadable", guarded(lambda: self._parse(data, key)))
 
     def _parse(self, data: bytes, key: str) -> Decoded:
-        models, body, compressed = self._unwrap(data, key)
+        models, body, flags = self._unwrap(data, key)
         known = self._check_models(models)
-        plain = self._inflate(body) if compressed else body
+        plain = self._inflate(body) if flags & _COMPRESSED else body
+        if flags & _PARTS:
+            return self._assembled(known, plain)
         return Decoded(lambda: self._load(known, plain), len(plain))
 
-    def _unwrap(self, data: bytes, key: str) -> tuple[bytes, bytes, bool]:
-        """Return the models, the body, and whether that is compressed; nothing is believed before its signature."""
+    def _unwrap(self, data: bytes, key: str) -> tuple[bytes, bytes, int]:
+        """Return the models, the body, and the flags; nothing is believed before its signature."""
         if len(data) < _HEADER.size:
             raise _Refused(Reason.TRUNCATED if data[:3] == MAGIC[: len(data)] else Reason.FOREIGN)
         magic, flags, serializer, mac, length = _HEADER.unpack_from(data)
-        if magic != MAGIC or serializer != self._serializer_id() or flags & ~_COMPRESSED:
+        if magic != MAGIC or serializer != self._serializer_id() or flags & ~_FLAGS:
             raise _Refused(Reason.FOREIGN)
         start = _HEADER.size + length
         if len(data) < start:
@@ -229,22 +244,53 @@ class Codec:
         keys = self.keys if self.signed else (b"",)
         if not any(hmac.compare_digest(mac, _mac(each, header, key, models, body)) for each in keys):
             raise _Refused(Reason.SIGNATURE)
-        return models, body, bool(flags)
+        return models, body, flags
 
-    def _dump(self, value: object) -> tuple[bytes, bytes]:
+    def _dump(self, value: object) -> Content:
         if self.serializer is not None:
             body: object = self.serializer.dumps(value)
             if not isinstance(body, bytes):
                 raise TypeError(f"the serializer's dumps() must return bytes, got {type(body).__qualname__}")
-            return body, b""
-        pickler = (
-            RecordingPickler(self.describe)
-            if self.signed
-            else RestrictedPickler(self.describe, allowed=self.allowed)
-        )
+            return Content(body, b"")
+        parts = None if self.anatomy is None else dismantle(value, self.anatomy)
+        if parts is not None:
+            content = self._dump_parts(parts)
+            if content is not None:
+                return content
+        pickler = self._pickler()
         body = pickler.pickled(value)
-        return body, "\n".join(
-            f"{self._findable(kind)}\t{definition}" for kind, definition in pickler.models.items()
+        return Content(body, self._models(pickler.models))
+
+    def _dump_parts(self, parts: Dismantled) -> Content | None:
+        """Return a value in parts, ``None`` where an instance hides in what would be pickled."""
+        models = {kind.model: self.describe(kind.model) for kind in parts.kinds}
+        rest = None
+        if parts.rest:
+            pickler = self._pickler(models=False)
+            try:
+                rest = pickler.pickled(parts.rest)
+            except HiddenModel:
+                return None
+        if None in models.values():
+            return None
+        body = parts.body(rest)
+        if not self.signed:
+            verify(body, parts.kinds)
+        return Content(
+            self._pickler(models=False).pickled(body),
+            self._models(cast("dict[type, str]", models)),
+            parts=True,
+        )
+
+    def _pickler(self, *, models: bool = True) -> RecordingPickler:
+        describe = self.describe if models else partial(no_models, self.describe)
+        return (
+            RecordingPickler(describe) if self.signed else RestrictedPickler(describe, allowed=self.allowed)
+        )
+
+    def _models(self, models: Mapping[type, str]) -> bytes:
+        return "\n".join(
+            f"{self._findable(kind)}\t{definition}" for kind, definition in models.items()
         ).encode()
 
     def _findable(self, kind: type) -> str:
@@ -280,6 +326,31 @@ class Codec:
             # Only we, or whoever has our secret key, can have written it.
             return pickle.loads(body)  # noqa: S301
         return RestrictedUnpickler(body, allowed=self.allowed, models=models).load()
+
+    def _assembled(self, models: dict[str, type], body: bytes) -> Decoded:
+        """Return what builds a value from its parts."""
+        anatomy = self.anatomy
+        if anatomy is None or self.serializer is not None:
+            raise _Refused(Reason.FOREIGN)
+        kinds = [found for found in map(anatomy.kind, models.values()) if found is not None]
+        if len(kinds) < len(models):
+            raise _Refused(Reason.CHANGED)
+        load = partial(self._load, {})
+        parts = load(body)
+        if not self.signed:
+            verify(parts, kinds)
+        try:
+            assembly = Assembly(
+                cast("Body", parts),
+                kinds,
+                anatomy=anatomy,
+                makers=self._makers,
+                load=load,
+                trusted=self.signed,
+            )
+        except ForeignFormat:
+            raise _Refused(Reason.FOREIGN) from None
+        return Decoded(assembly.build, len(body) + _CELL * assembly.cells)
 
     def _serializer_id(self) -> bytes:
         name = "pickle" if self.serializer is None else _name(self.serializer)

@@ -1,0 +1,192 @@
+"""Columns: the values that many instances have for one attribute, in a form that is small and quickly read.
+
+A column is stored as a letter and its data. Only values that nobody can change go into one: what is read once may be
+given to many. Each letter gives back exactly the types and values that went in.
+
+    p   the values themselves, in a tuple
+    t   datetimes of one zone, 10 bytes each, behind the zone
+    d   dates, 4 bytes each
+    n   decimals, as text with spaces between
+    u   UUIDs, 16 bytes each
+    T D N U   the same with gaps: behind a byte for each place, 0 where it is ``None``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from itertools import repeat
+from types import MappingProxyType, NoneType
+from typing import Final, TypeAlias, TypeVar, cast
+from uuid import UUID, SafeUUID
+from zoneinfo import ZoneInfo
+
+Column: TypeAlias = Sequence[object]
+Kind = TypeVar("Kind")
+
+PLAIN: Final = "p"
+
+_SIMPLE: Final[frozenset[type]] = frozenset({NoneType, bool, int, float, complex, str, bytes})
+_ZONED: Final[frozenset[type]] = frozenset({datetime, time})
+_ZONES: Final[frozenset[type]] = frozenset({NoneType, timezone, ZoneInfo})
+CONSTANT: Final[frozenset[type]] = (
+    _SIMPLE
+    | _ZONED
+    | {date, timedelta, timezone, ZoneInfo, Decimal, UUID, Fraction}
+    | {IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network}
+)
+"""Types whose values cannot be changed, those with a zone if that is of such a type, too."""
+
+_DATETIME_BYTES: Final = 10
+_DATE_BYTES: Final = 4
+_UUID_BYTES: Final = 16
+_PROTOCOL: Final = 5
+
+
+def is_constant(value: object) -> bool:
+    """Tell whether a value can be given to many, since none of them can change it."""
+    kind = type(value)
+    return kind in CONSTANT and (kind not in _ZONED or type(cast("datetime", value).tzinfo) in _ZONES)
+
+
+def pack(column: Column) -> tuple[str, object] | None:
+    """Return the letter and the data of a column, ``None`` where a value might be changed by whoever is given it."""
+    kinds = set(map(type, column))
+    if kinds <= _SIMPLE:
+        return PLAIN, tuple(column)
+    if not kinds <= CONSTANT or (kinds & _ZONED and not all(map(is_constant, column))):
+        return None
+    gaps = NoneType in kinds
+    kinds.discard(NoneType)
+    letter, packing = _PACKINGS.get(kinds.pop(), _AS_IS) if len(kinds) == 1 else _AS_IS
+    data = packing([each for each in column if each is not None] if gaps else column)
+    if data is None:
+        return PLAIN, tuple(column)
+    return (letter.upper(), (bytes(each is not None for each in column), data)) if gaps else (letter, data)
+
+
+def unpack(letter: str, data: object) -> Column:
+    """Return the column that was packed.
+
+    Raises:
+        Exception: It never was: whatever the data lead to.
+    """
+    if letter == PLAIN:
+        return cast("Column", data)
+    unpacked = _UNPACKINGS[letter.lower()]
+    if letter.islower():
+        return unpacked(data)
+    places, rest = cast("tuple[bytes, object]", data)
+    values = iter(unpacked(rest))
+    return [next(values) if each else None for each in places]
+
+
+def length(letter: str, data: object) -> int:
+    """Return how many values a column has, before it is unpacked.
+
+    Raises:
+        TypeError: The data are not what ``pack`` makes, or one of the values could be changed.
+    """
+    if letter.isupper():
+        places, data = _typed(data, tuple)
+        count = len(_typed(places, bytes))
+        if count - _typed(places, bytes).count(0) != length(letter.lower(), data):
+            raise TypeError("a column has more gaps, or fewer, than it says")
+        return count
+    match letter:
+        case "p":
+            column = _typed(data, tuple)
+            if not all(map(is_constant, column)):
+                raise TypeError("a column holds what can be changed")
+            return len(column)
+        case "t":
+            zone, packed = _typed(data, tuple)
+            if type(zone) not in _ZONES:
+                raise TypeError(f"{type(zone).__qualname__} is no zone")
+            return _places(packed, _DATETIME_BYTES)
+        case "d":
+            return _places(data, _DATE_BYTES)
+        case "u":
+            return _places(data, _UUID_BYTES)
+        case "n":
+            return len(_typed(data, str).split(" ")) if data else 0
+        case _:
+            raise TypeError("a column of a kind that is not known")
+
+
+def _typed(data: object, kind: type[Kind]) -> Kind:
+    if type(data) is not kind:
+        raise TypeError(f"a column's data are a {kind.__qualname__}, not a {type(data).__qualname__}")
+    return data
+
+
+def _places(data: object, width: int) -> int:
+    count, rest = divmod(len(_typed(data, bytes)), width)
+    if rest:
+        raise TypeError("a column ends within a value")
+    return count
+
+
+def _chunks(data: bytes, width: int) -> list[bytes]:
+    return [data[start : start + width] for start in range(0, len(data), width)]
+
+
+def _pack_datetimes(column: Column) -> object:
+    """Return the zone and the datetimes; ``None`` where there is not one zone."""
+    zone: tzinfo | None = cast("datetime", column[0]).tzinfo
+    # The form that pickle stores, with the fold in it.
+    reduced = [cast("datetime", each).__reduce_ex__(_PROTOCOL)[1] for each in column]
+    if any(cast("datetime", each).tzinfo is not zone for each in column):
+        return None
+    return zone, b"".join([cast("bytes", each[0]) for each in reduced])
+
+
+def _unpack_datetimes(data: object) -> list[object]:
+    zone, packed = cast("tuple[tzinfo | None, bytes]", data)
+    chunks = _chunks(packed, _DATETIME_BYTES)
+    make = cast("Callable[..., object]", datetime)
+    return list(map(make, chunks) if zone is None else map(make, chunks, repeat(zone)))
+
+
+def _pack_dates(column: Column) -> object:
+    return b"".join([cast("bytes", cast("date", each).__reduce__()[1][0]) for each in column])
+
+
+def _unpack_dates(data: object) -> list[object]:
+    return list(map(cast("Callable[[bytes], object]", date), _chunks(cast("bytes", data), _DATE_BYTES)))
+
+
+def _pack_decimals(column: Column) -> object:
+    return " ".join(map(str, column))
+
+
+def _unpack_decimals(data: object) -> list[object]:
+    return list(map(Decimal, cast("str", data).split(" ")))
+
+
+def _pack_uuids(column: Column) -> object:
+    # A UUID that says whether it was made safely says so in what pickle stores.
+    if any(cast("UUID", each).is_safe is not SafeUUID.unknown for each in column):
+        return None
+    return b"".join([cast("UUID", each).bytes for each in column])
+
+
+def _unpack_uuids(data: object) -> list[object]:
+    return [UUID(bytes=each) for each in _chunks(cast("bytes", data), _UUID_BYTES)]
+
+
+_PACKINGS: Final[Mapping[type, tuple[str, Callable[[Column], object]]]] = MappingProxyType(
+    {
+        datetime: ("t", _pack_datetimes),
+        date: ("d", _pack_dates),
+        Decimal: ("n", _pack_decimals),
+        UUID: ("u", _pack_uuids),
+    }
+)
+_AS_IS: Final[tuple[str, Callable[[Column], object]]] = (PLAIN, lambda _column: None)
+_UNPACKINGS: Final[Mapping[str, Callable[[object], Column]]] = MappingProxyType(
+    {"t": _unpack_datetimes, "d": _unpack_dates, "n": _unpack_decimals, "u": _unpack_uuids}
+)

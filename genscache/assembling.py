@@ -3,131 +3,133 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
-from genscache.building import Make, Makers, Shape
-from genscache.columns import PLAIN, unpack
-from genscache.parts import FORMAT, REST, Anatomy, Body, Group, Kind, Numbers, Plan, What
+from genscache.building import Makers, Shape
+from genscache.columns import PLAIN, Column, unpacking
+from genscache.parts import REST, Anatomy, Group, Kind, Numbers, Plan, Structure, What
 
-Table = list[object]
+Table: TypeAlias = list[object]
 """The instances of a result by their number; ``None`` is number 0."""
 
 
-class ForeignFormat(Exception):
-    """A body in a form of another release."""
-
-
-class Assembly:
-    """A result whose scalar values have been read.
+class Blueprint:
+    """What results of one structure are put together by.
 
     Args:
-        body: What ``Dismantled.body`` has made.
+        structure: What ``dismantle`` found; one that somebody else has written has been verified.
         kinds: The classes that its groups name by index.
         anatomy: What knows instances.
         makers: The code to make them.
-        load: Reads the pickle of what each result needs its own of.
-        trusted: Nobody else can have written the body; one of somebody else's has been verified.
+        trusted: Nobody else can have written it.
 
-    Raises:
-        ForeignFormat: The body is of another release.
+    Attributes:
+        cells: Values and places in a result, about.
     """
 
     def __init__(
-        self,
-        body: Body,
-        kinds: Sequence[Kind],
-        *,
-        anatomy: Anatomy,
-        makers: Makers,
-        load: Callable[[bytes], object],
-        trusted: bool,
+        self, structure: Structure, kinds: Sequence[Kind], *, anatomy: Anatomy, makers: Makers, trusted: bool
     ) -> None:
-        written, groups, self._plan, self._rest = body
-        if written != FORMAT:
-            raise ForeignFormat(written)
-        self._load = load
-        self._groups: list[_Group] = []
+        groups, self._plan = structure
+        self._groups: list[_Members] = []
+        self._packed: list[tuple[int, Callable[[object], Column]]] = []
+        self._late: list[_Members] = []
         self.cells = 0
-        first = 1
+        first, place = 1, 0
         for group in groups:
-            self._groups.append(_Group(group, kinds[group[0]], first, anatomy, makers, trusted=trusted))
+            members = _Members(group, kinds[group[0]], first, place, anatomy, makers, trusted=trusted)
+            self._groups.append(members)
+            if members.late:
+                self._late.append(members)
+            for letter in group[5]:
+                if letter not in _AS_IT_IS:
+                    self._packed.append((place, unpacking(letter)))
+                place += 1
             first += group[1]
-            self.cells += group[1] * (len(group[6]) + 4)
+            self.cells += group[1] * (len(group[5]) + 4)
 
-    def build(self) -> object:
-        """Return the result.
+    def unpacked(self, columns: Sequence[object]) -> Sequence[object]:
+        """Return columns as they are needed to build results.
 
         Raises:
-            Exception: The body was not made by ``Dismantled.body``: whatever that leads to.
+            Exception: They are not of this structure: whatever that leads to.
         """
-        rest = () if self._rest is None else cast("list[object]", self._load(self._rest))
+        found = list(columns)
+        for place, unpack in self._packed:
+            found[place] = unpack(found[place])
+        return found
+
+    def build(self, columns: Sequence[object], rest: Sequence[object]) -> object:
+        """Return a result.
+
+        Raises:
+            Exception: Columns or rest are not of this structure: whatever that leads to.
+        """
         table: Table = [None]
-        late = False
-        for group in self._groups:
-            table += group.make(table, rest)
-            late |= group.late
-        if late:
-            for group in self._groups:
-                group.relate(table)
-        return _made(self._plan, table, rest)
+        for members in self._groups:
+            table += members.make(table, columns, rest)
+        for members in self._late:
+            members.relate(table)
+        return _made(self._plan, table, columns, rest)
 
 
-class _Group:
-    """Instances that are alike, ready to be made."""
+class _Members:
+    """How instances that are alike are made."""
 
     def __init__(
-        self, group: Group, kind: Kind, first: int, anatomy: Anatomy, makers: Makers, *, trusted: bool
+        self,
+        group: Group,
+        kind: Kind,
+        first: int,
+        place: int,
+        anatomy: Anatomy,
+        makers: Makers,
+        *,
+        trusted: bool,
     ) -> None:
-        _, self.count, names, (database, adding, mode), relations, letters, columns = group
+        _, self._count, names, (database, adding, mode), self._relations, letters = group
         self._first = first
+        self._columns = slice(place, place + len(letters))
         self._model = kind.model
         self._states = anatomy.states
         self._state: dict[str, object] = {"adding": adding, "db": database}
         if mode is not None:
             self._state["fetch_mode"] = anatomy.modes[mode]
-        self._columns = [
-            data if letter in _AS_IT_IS else unpack(letter, data)
-            for letter, data in zip(letters, columns, strict=True)
-        ]
         self._rest = [place for place, letter in enumerate(letters) if letter == REST]
-        self._relations = relations
         # What is made later is put in when all is made.
-        self._late = [self._reaches(numbers) >= first for _, numbers in relations]
-        self.late = True in self._late
+        self._is_late = [self._reaches(numbers) >= first for _, numbers in self._relations]
+        self.late = True in self._is_late
         shape = Shape(
-            kind.names if names is None else names, tuple([name for name, _ in relations]), tuple(self._state)
+            kind.names if names is None else names,
+            tuple([name for name, _ in self._relations]),
+            tuple(self._state),
         )
-        self._make: Make = makers.maker(shape, trusted=trusted)
+        self._make = makers.maker(shape, trusted=trusted)
 
     def _reaches(self, numbers: Numbers) -> int:
         if type(numbers) is list:
             return max(numbers)
         start, step = numbers
-        return start + step * (self.count - 1)
+        return start + step * (self._count - 1)
 
-    def make(self, table: Table, rest: Sequence[object]) -> list[object]:
+    def make(self, table: Table, columns: Sequence[object], rest: Sequence[object]) -> list[object]:
         """Return new instances; those that they are related to are in the table."""
-        columns = cast("list[Sequence[object]]", self._columns)
-        if self._rest:
-            columns = columns.copy()
-            for place in self._rest:
-                column = rest[cast("int", columns[place])]
-                if type(column) is not list:
-                    raise TypeError(f"a column is a list, not a {type(column).__qualname__}")
-                columns[place] = column
-        if self._relations:
-            columns = columns + [
-                [None] * self.count if late else taken(table, numbers, self.count)
-                for (_, numbers), late in zip(self._relations, self._late, strict=True)
-            ]
-        return self._make(self._model, self._states, self._state, columns)
+        own = cast("list[Column]", columns[self._columns])
+        for place in self._rest:
+            column = rest[cast("int", own[place])]
+            if type(column) is not list:
+                raise TypeError(f"a column is a list, not a {type(column).__qualname__}")
+            own[place] = column
+        for (_, numbers), late in zip(self._relations, self._is_late, strict=True):
+            own.append([None] * self._count if late else taken(table, numbers, self._count))
+        return self._make(self._model, self._states, self._state, own)
 
     def relate(self, table: Table) -> None:
         """Put in the relations to instances that were made after these."""
-        instances = table[self._first : self._first + self.count]
-        for (name, numbers), late in zip(self._relations, self._late, strict=True):
+        instances = table[self._first : self._first + self._count]
+        for (name, numbers), late in zip(self._relations, self._is_late, strict=True):
             if late:
-                for instance, related in zip(instances, taken(table, numbers, self.count), strict=True):
+                for instance, related in zip(instances, taken(table, numbers, self._count), strict=True):
                     instance._state.fields_cache[name] = related  # type: ignore[attr-defined]  # an instance's
 
 
@@ -139,7 +141,7 @@ def taken(table: Table, numbers: Numbers, count: int) -> list[object]:
     return table[start : start + step * count : step] if step else [table[start]] * count
 
 
-def _made(plan: Plan, table: Table, rest: Sequence[object]) -> object:
+def _made(plan: Plan, table: Table, columns: Sequence[object], rest: Sequence[object]) -> object:
     """Return what a plan says is to be made."""
     what = plan[0]
     if what == What.INSTANCES:
@@ -147,12 +149,12 @@ def _made(plan: Plan, table: Table, rest: Sequence[object]) -> object:
     if what == What.INSTANCE:
         return table[plan[1]]
     if what == What.VALUE:
-        return plan[1]
+        return cast("Column", columns[plan[1]])[0]
     if what == What.REST:
         return rest[plan[1]]
+    members = [_made(each, table, columns, rest) for each in plan[-1]]
     if what == What.DICT:
-        return dict(zip(plan[1], [_made(each, table, rest) for each in plan[2]], strict=True))
-    members = [_made(each, table, rest) for each in plan[1]]
+        return dict(zip(plan[1], members, strict=True))
     return tuple(members) if what == What.TUPLE else members
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from itertools import repeat
 from types import MappingProxyType, NoneType
@@ -68,19 +69,19 @@ def pack(column: Column) -> tuple[str, object] | None:
     return (letter.upper(), (bytes(each is not None for each in column), data)) if gaps else (letter, data)
 
 
-def unpack(letter: str, data: object) -> Column:
-    """Return the column that was packed.
+def unpacking(letter: str) -> Callable[[object], Column]:
+    """Return what makes the column of data that were packed under a letter; it may raise anything on others.
 
     Raises:
-        Exception: It never was: whatever the data lead to.
+        KeyError: There is no such letter.
     """
-    if letter == PLAIN:
-        return cast("Column", data)
-    unpacked = _UNPACKINGS[letter.lower()]
-    if letter.islower():
-        return unpacked(data)
-    places, rest = cast("tuple[bytes, object]", data)
-    values = iter(unpacked(rest))
+    unpack = _UNPACKINGS[letter.lower()]
+    return unpack if letter.islower() else partial(_fill_gaps, unpack)
+
+
+def _fill_gaps(unpack: Callable[[object], Column], data: object) -> Column:
+    places, packed = cast("tuple[bytes, object]", data)
+    values = iter(unpack(packed))
     return [next(values) if each else None for each in places]
 
 

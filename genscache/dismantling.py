@@ -8,17 +8,16 @@ from typing import Any, Final, cast
 
 from genscache.columns import is_constant, pack
 from genscache.parts import (
-    FORMAT,
     REST,
     STATE,
     Anatomy,
-    Body,
     Group,
     Kind,
     NotParts,
     Numbers,
     Plan,
     State,
+    Structure,
     What,
 )
 
@@ -33,19 +32,19 @@ class Dismantled:
     """A result in parts.
 
     Attributes:
+        structure: What it is made of, apart from values.
+        columns: Values that cannot be changed.
         kinds: The classes of its instances; a group names one by its index.
         rest: Values that can be changed: each new result needs its own.
     """
 
-    def __init__(self, groups: tuple[Group, ...], plan: Plan, kinds: list[Kind], rest: list[object]) -> None:
-        self._groups = groups
-        self._plan = plan
+    def __init__(
+        self, structure: Structure, columns: tuple[object, ...], kinds: list[Kind], rest: list[object]
+    ) -> None:
+        self.structure = structure
+        self.columns = columns
         self.kinds = kinds
         self.rest = rest
-
-    def body(self, rest: bytes | None) -> Body:
-        """Return what is stored, with the pickle of ``rest``."""
-        return FORMAT, self._groups, self._plan, rest
 
 
 def dismantle(value: object, anatomy: Anatomy) -> Dismantled | None:
@@ -80,6 +79,7 @@ class _Dismantling:
         self._holders: set[int] = set()
         self._met: dict[int, tuple[_Members, int]] = {}
         self._groups: dict[object, _Members] = {}
+        self._columns: list[object] = []
         self._rest: list[object] = []
 
     def whole(self, value: object) -> Dismantled | None:
@@ -95,7 +95,8 @@ class _Dismantling:
             first += len(members.held)
         kinds = list(dict.fromkeys(members.kind for members in ordered))
         groups = tuple(self._group(members, kinds.index(members.kind)) for members in ordered)
-        return Dismantled(groups, self._plan(value), kinds, self._rest)
+        plan = self._plan(value)
+        return Dismantled((groups, plan), tuple(self._columns), kinds, self._rest)
 
     # -- finding instances
 
@@ -150,7 +151,7 @@ class _Dismantling:
         names = tuple(name for name in members.held[0] if name != STATE)
         if not names or not all(type(name) is str for name in (*names, *members.loaded[0])):
             raise NotParts
-        packed = [self._column([held[name] for held in members.held]) for name in names]
+        letters = "".join([self._column([held[name] for held in members.held]) for name in names])
         relations = tuple(
             (name, self._numbers([loaded[name] for loaded in members.loaded])) for name in members.loaded[0]
         )
@@ -160,16 +161,18 @@ class _Dismantling:
             None if names == members.kind.names else names,
             members.state,
             relations,
-            "".join(letter for letter, _ in packed),
-            tuple(data for _, data in packed),
+            letters,
         )
 
-    def _column(self, values: list[object]) -> tuple[str, object]:
+    def _column(self, values: list[object]) -> str:
+        """Add a column, and return its letter."""
         packed = pack(values)
-        if packed is not None:
-            return packed
-        self._rest.append(values)
-        return REST, len(self._rest) - 1
+        if packed is None:
+            self._rest.append(values)
+            packed = REST, len(self._rest) - 1
+        letter, data = packed
+        self._columns.append(data)
+        return letter
 
     def _number(self, instance: object) -> int:
         if instance is None:
@@ -195,7 +198,8 @@ class _Dismantling:
             return What.INSTANCE, self._number(value)
         if id(value) not in self._holders or kind not in _MEMBERS:
             if is_constant(value):
-                return What.VALUE, value
+                self._columns.append((value,))
+                return What.VALUE, len(self._columns) - 1
             self._rest.append(value)
             return What.REST, len(self._rest) - 1
         members = _MEMBERS[kind](value)

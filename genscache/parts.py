@@ -5,15 +5,17 @@ class that have the same attributes, the same state and the same loaded relation
 it does so by their numbers: as a start and a step where these are an arithmetic progression, which they are when
 ``select_related`` has loaded them, else one by one.
 
-    body      (FORMAT, groups, plan, rest)
-    group     (model, count, names, state, relations, letters, columns)
+    body      (FORMAT, structure, columns, rest)
+    structure pickle of (groups, plan): the same for many results of one query, so that it need be read once only
+    group     (model, count, names, state, relations, letters)
     model     index into the entry's list of models
     count     of instances
     names     of the attributes in their order; None: the model's own, all of them
     state     (database, adding, fetch mode)
     relations ((name, numbers), ...)
-    letters   of the columns, see ``columns``; r: the index in ``rest`` of a column that is pickled
+    letters   of its columns, see ``columns``; r: the index in ``rest`` of a column that is pickled
     plan      what to make of instances and values
+    columns   of all groups; behind them those of single values
     rest      pickle of the values that can be changed; read again for each new result. None: there are none
 """
 
@@ -42,7 +44,7 @@ class What:
     """One instance: number."""
 
     VALUE: Final = "value"
-    """A value that cannot be changed: the value."""
+    """A value that cannot be changed: place of the column that it is alone in."""
 
     REST: Final = "rest"
     """One of the values of which each result needs its own: index."""
@@ -59,11 +61,10 @@ class What:
 
 Numbers: TypeAlias = "tuple[int, int] | list[int]"
 State: TypeAlias = "tuple[str | None, bool, str | None]"
-Group: TypeAlias = (
-    "tuple[int, int, tuple[str, ...] | None, State, tuple[tuple[str, Numbers], ...], str, tuple[object, ...]]"
-)
+Group: TypeAlias = "tuple[int, int, tuple[str, ...] | None, State, tuple[tuple[str, Numbers], ...], str]"
 Plan: TypeAlias = tuple[Any, ...]
-Body: TypeAlias = "tuple[int, tuple[Group, ...], Plan, bytes | None]"
+Structure: TypeAlias = "tuple[tuple[Group, ...], Plan]"
+Body: TypeAlias = "tuple[int, bytes, tuple[object, ...], bytes | None]"
 
 
 class NotParts(Exception):

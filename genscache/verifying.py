@@ -27,11 +27,12 @@ _NUMBER: Final = 32
 _GROUP: Final = 4096
 
 
-def verify(body: object, kinds: Sequence[Kind]) -> int:
-    """Check that a body is what ``Dismantled.body`` makes, whatever its values are.
+def verify(structure: object, columns: object, kinds: Sequence[Kind]) -> int:
+    """Check that structure and columns are such as ``dismantle`` finds.
 
     Args:
-        body: What was read.
+        structure: What was read.
+        columns: The same.
         kinds: The classes that it may name.
 
     Returns:
@@ -42,7 +43,7 @@ def verify(body: object, kinds: Sequence[Kind]) -> int:
         ValueError: It does not fit together.
         TooManyValues: The result would take more than ``MOST_MEMORY``.
     """
-    return _Verification(kinds).body(body)
+    return _Verification(kinds).whole(structure, columns)
 
 
 class _Verification:
@@ -51,23 +52,27 @@ class _Verification:
         self._instances = 0
         self._cost = 0
 
-    def body(self, body: object) -> int:
-        _, groups, plan, rest = _tuple(body, 4)
+    def whole(self, structure: object, columns: object) -> int:
+        groups, plan = _tuple(structure, 2)
+        left = list(_tuple(columns))
+        self._columns = len(left)
         for group in _tuple(groups):
-            self._group(group)
-        for group in _tuple(groups):
-            for _, numbers in group[4]:
-                self._numbers(numbers, group[1])
-        if rest is not None:
-            _typed(rest, bytes)
+            self._group(group, left)
+        self._single = self._columns - len(left)
+        if not all(type(each) is tuple and len(each) == 1 and is_constant(each[0]) for each in left):
+            raise TypeError("a single value that is none")
+        for _, count, _, _, relations, _ in groups:
+            for _, numbers in relations:
+                self._numbers(numbers, count)
         self._plan(plan, DEEPEST)
         return self._cost
 
-    def _group(self, group: object) -> None:
-        model, count, names, state, relations, letters, columns = _tuple(group, 7)
+    def _group(self, group: object, left: list[object]) -> None:
+        """Check a group, and take its columns away from those that are left."""
+        model, count, names, state, relations, letters = _tuple(group, 6)
         if not 0 <= _typed(model, int) < len(self._kinds) or _typed(count, int) <= 0:
             raise ValueError("a group without instances, or of a class that is not listed")
-        columns = _tuple(columns, len(_typed(letters, str)))
+        columns, left[:] = left[: len(_typed(letters, str))], left[len(letters) :]
         relations = [_tuple(each, 2) for each in _tuple(relations)]
         self._pay(_GROUP + count * (INSTANCE + CELL * (len(columns) + len(relations))))
         self._instances += count
@@ -113,8 +118,8 @@ class _Verification:
         elif what == What.INSTANCE:
             self._numbers((*_tuple(parts, 1), 0), 1)
         elif what == What.VALUE:
-            if not is_constant(*_tuple(parts, 1)):
-                raise TypeError("a value that could be changed")
+            if not self._single <= _typed(_tuple(parts, 1)[0], int) < self._columns:
+                raise ValueError("a single value that is not there")
         elif what == What.REST:
             _typed(_tuple(parts, 1)[0], int)
         else:

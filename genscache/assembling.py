@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeAlias, cast
 
-from genscache.building import Makers, Shape
+from genscache.building import Make, Makers, Shape
 from genscache.columns import PLAIN, Column, unpacking
 from genscache.parts import REST, Anatomy, Group, Kind, Numbers, Plan, Structure, What
 
+Maker: TypeAlias = Callable[[Shape], Make]
 Table: TypeAlias = list[object]
 """The instances of a result by their number; ``None`` is number 0."""
 
@@ -31,13 +33,14 @@ class Blueprint:
         self, structure: Structure, kinds: Sequence[Kind], *, anatomy: Anatomy, makers: Makers, trusted: bool
     ) -> None:
         groups, self._plan = structure
+        maker = partial(makers.maker, trusted=trusted)
         self._groups: list[_Members] = []
         self._packed: list[tuple[int, Callable[[object], Column]]] = []
         self._late: list[_Members] = []
         self.cells = 0
         first, place = 1, 0
         for group in groups:
-            members = _Members(group, kinds[group[0]], first, place, anatomy, makers, trusted=trusted)
+            members = _Members(group, kinds[group[0]], first, place, anatomy, maker)
             self._groups.append(members)
             if members.late:
                 self._late.append(members)
@@ -77,15 +80,7 @@ class _Members:
     """How instances that are alike are made."""
 
     def __init__(
-        self,
-        group: Group,
-        kind: Kind,
-        first: int,
-        place: int,
-        anatomy: Anatomy,
-        makers: Makers,
-        *,
-        trusted: bool,
+        self, group: Group, kind: Kind, first: int, place: int, anatomy: Anatomy, maker: Maker
     ) -> None:
         _, self._count, names, (database, adding, mode), self._relations, letters = group
         self._first = first
@@ -104,7 +99,7 @@ class _Members:
             tuple([name for name, _ in self._relations]),
             tuple(self._state),
         )
-        self._make = makers.maker(shape, trusted=trusted)
+        self._make = maker(shape)
 
     def _reaches(self, numbers: Numbers) -> int:
         if type(numbers) is list:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol, cast
@@ -167,12 +167,20 @@ class Codec:
     def _dump(self, value: object) -> Content:
         if self.serializer is None:
             body, models, parts = self._bodies.dump(value)
-            lines = (f"{self._findable(kind)}\t{definition}" for kind, definition in models.items())
-            return Content(body, "\n".join(lines).encode(), parts)
+            return Content(body, self._lines(models), parts)
         found: object = self.serializer.dumps(value)
         if not isinstance(found, bytes):
             raise TypeError(f"the serializer's dumps() must return bytes, got {type(found).__qualname__}")
         return Content(found, b"")
+
+    def _lines(self, models: Mapping[type, str]) -> bytes:
+        """Return the list of models; one of the same module as the one before leaves its name out."""
+        lines, last = [], ""
+        for kind, definition in models.items():
+            module, _, name = self._findable(kind).partition(":")
+            lines.append(f"{'' if module == last else module}:{name}\t{definition}")
+            last = module
+        return "\n".join(lines).encode()
 
     def _findable(self, kind: type) -> str:
         path = class_path(kind)
@@ -183,8 +191,12 @@ class Codec:
     def _check_models(self, models: bytes) -> dict[str, type]:
         """Return the model classes of the entry, each of them defined now as it was when the entry was made."""
         known: dict[str, type] = {}
+        last = ""
         for line in models.decode().splitlines():
             path, _, definition = line.partition("\t")
+            if path[:1] == ":":
+                path = last + path
+            last = path.partition(":")[0]
             kind = self.resolve(path)
             if kind is None or self.describe(kind) != definition:
                 raise Refused(Reason.CHANGED)

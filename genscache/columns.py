@@ -4,17 +4,19 @@ A column is stored as a letter and its data. Only values that nobody can change 
 given to many. Each letter gives back exactly the types and values that went in.
 
     p   the values themselves, in a tuple
-    t   datetimes of one zone, 10 bytes each, behind the zone
+    t   datetimes without a zone, 10 bytes each
+    z   datetimes in UTC, the same
+    o   datetimes of one other zone, the same, behind the zone
     d   dates, 4 bytes each
     n   decimals, as text with spaces between
     u   UUIDs, 16 bytes each
-    T D N U   the same with gaps: behind a byte for each place, 0 where it is ``None``
+    T Z O D N U   the same with gaps: behind a byte for each place, 0 where it is ``None``
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -26,6 +28,7 @@ from uuid import UUID, SafeUUID
 from zoneinfo import ZoneInfo
 
 Column: TypeAlias = Sequence[object]
+Packed: TypeAlias = tuple[str, object]
 Kind = TypeVar("Kind")
 
 PLAIN: Final = "p"
@@ -44,6 +47,9 @@ CONSTANT: Final[frozenset[type]] = (
 _DATETIME_BYTES: Final = 10
 _DATE_BYTES: Final = 4
 _UUID_BYTES: Final = 16
+_WIDTHS: Final[Mapping[str, int]] = MappingProxyType(
+    {**dict.fromkeys("tzo", _DATETIME_BYTES), "d": _DATE_BYTES, "u": _UUID_BYTES}
+)
 _PROTOCOL: Final = 5
 
 
@@ -53,7 +59,7 @@ def is_constant(value: object) -> bool:
     return kind in CONSTANT and (kind not in _ZONED or type(cast("datetime", value).tzinfo) in _ZONES)
 
 
-def pack(column: Column) -> tuple[str, object] | None:
+def pack(column: Column) -> Packed | None:
     """Return the letter and the data of a column, ``None`` where a value might be changed by whoever is given it."""
     kinds = set(map(type, column))
     if kinds <= _SIMPLE:
@@ -62,11 +68,12 @@ def pack(column: Column) -> tuple[str, object] | None:
         return None
     gaps = NoneType in kinds
     kinds.discard(NoneType)
-    letter, packing = _PACKINGS.get(kinds.pop(), _AS_IS) if len(kinds) == 1 else _AS_IS
-    data = packing([each for each in column if each is not None] if gaps else column)
-    if data is None:
+    packing = _PACKINGS.get(kinds.pop()) if len(kinds) == 1 else None
+    packed = packing and packing([each for each in column if each is not None] if gaps else column)
+    if packed is None:
         return PLAIN, tuple(column)
-    return (letter.upper(), (bytes(each is not None for each in column), data)) if gaps else (letter, data)
+    letter, data = packed
+    return (letter.upper(), (bytes(each is not None for each in column), data)) if gaps else packed
 
 
 def unpacking(letter: str) -> Callable[[object], Column]:
@@ -90,6 +97,7 @@ def length(letter: str, data: object) -> int:
 
     Raises:
         TypeError: The data are not what ``pack`` makes, or one of the values could be changed.
+        KeyError: There is no such letter.
     """
     if letter.isupper():
         places, data = _typed(data, tuple)
@@ -97,25 +105,20 @@ def length(letter: str, data: object) -> int:
         if count - _typed(places, bytes).count(0) != length(letter.lower(), data):
             raise TypeError("a column has more gaps, or fewer, than it says")
         return count
-    match letter:
-        case "p":
-            column = _typed(data, tuple)
-            if not all(map(is_constant, column)):
-                raise TypeError("a column holds what can be changed")
-            return len(column)
-        case "t":
-            zone, packed = _typed(data, tuple)
-            if type(zone) not in _ZONES:
-                raise TypeError(f"{type(zone).__qualname__} is no zone")
-            return _places(packed, _DATETIME_BYTES)
-        case "d":
-            return _places(data, _DATE_BYTES)
-        case "u":
-            return _places(data, _UUID_BYTES)
-        case "n":
-            return len(_typed(data, str).split(" ")) if data else 0
-        case _:
-            raise TypeError("a column of a kind that is not known")
+    if letter == PLAIN:
+        if not all(map(is_constant, _typed(data, tuple))):
+            raise TypeError("a column holds what can be changed")
+        return len(_typed(data, tuple))
+    if letter == "n":
+        return len(_typed(data, str).split(" "))
+    if letter == "o":
+        zone, data = _typed(data, tuple)
+        if type(zone) not in _ZONES:
+            raise TypeError(f"{type(zone).__qualname__} is no zone")
+    count, rest = divmod(len(_typed(data, bytes)), _WIDTHS[letter])
+    if rest:
+        raise TypeError("a column ends within a value")
+    return count
 
 
 def _typed(data: object, kind: type[Kind]) -> Kind:
@@ -124,70 +127,72 @@ def _typed(data: object, kind: type[Kind]) -> Kind:
     return data
 
 
-def _places(data: object, width: int) -> int:
-    count, rest = divmod(len(_typed(data, bytes)), width)
-    if rest:
-        raise TypeError("a column ends within a value")
-    return count
-
-
 def _chunks(data: bytes, width: int) -> list[bytes]:
     return [data[start : start + width] for start in range(0, len(data), width)]
 
 
-def _pack_datetimes(column: Column) -> object:
-    """Return the zone and the datetimes; ``None`` where there is not one zone."""
+def _pack_datetimes(column: Column) -> Packed | None:
+    """Pack datetimes that have one zone, or none."""
     zone: tzinfo | None = cast("datetime", column[0]).tzinfo
-    # The form that pickle stores, with the fold in it.
-    reduced = [cast("datetime", each).__reduce_ex__(_PROTOCOL)[1] for each in column]
     if any(cast("datetime", each).tzinfo is not zone for each in column):
         return None
-    return zone, b"".join([cast("bytes", each[0]) for each in reduced])
+    # The form that pickle stores, with the fold in it.
+    packed = b"".join([cast("datetime", each).__reduce_ex__(_PROTOCOL)[1][0] for each in column])  # type: ignore[misc]
+    return ("t", packed) if zone is None else ("z", packed) if zone is UTC else ("o", (zone, packed))
 
 
 def _unpack_datetimes(data: object) -> list[object]:
-    zone, packed = cast("tuple[tzinfo | None, bytes]", data)
-    chunks = _chunks(packed, _DATETIME_BYTES)
-    make = cast("Callable[..., object]", datetime)
-    return list(map(make, chunks) if zone is None else map(make, chunks, repeat(zone)))
+    return list(map(_DATETIME, _chunks(cast("bytes", data), _DATETIME_BYTES)))
 
 
-def _pack_dates(column: Column) -> object:
-    return b"".join([cast("bytes", cast("date", each).__reduce__()[1][0]) for each in column])
+def _unpack_zoned(data: object, *, zone: tzinfo = UTC) -> list[object]:
+    return list(map(_DATETIME, _chunks(cast("bytes", data), _DATETIME_BYTES), repeat(zone)))
+
+
+def _unpack_other_zone(data: object) -> list[object]:
+    zone, packed = cast("tuple[tzinfo, bytes]", data)
+    return _unpack_zoned(packed, zone=zone)
+
+
+def _pack_dates(column: Column) -> Packed:
+    return "d", b"".join([cast("bytes", cast("date", each).__reduce__()[1][0]) for each in column])
 
 
 def _unpack_dates(data: object) -> list[object]:
     return list(map(cast("Callable[[bytes], object]", date), _chunks(cast("bytes", data), _DATE_BYTES)))
 
 
-def _pack_decimals(column: Column) -> object:
-    return " ".join(map(str, column))
+def _pack_decimals(column: Column) -> Packed:
+    return "n", " ".join(map(str, column))
 
 
 def _unpack_decimals(data: object) -> list[object]:
     return list(map(Decimal, cast("str", data).split(" ")))
 
 
-def _pack_uuids(column: Column) -> object:
+def _pack_uuids(column: Column) -> Packed | None:
     # A UUID that says whether it was made safely says so in what pickle stores.
     if any(cast("UUID", each).is_safe is not SafeUUID.unknown for each in column):
         return None
-    return b"".join([cast("UUID", each).bytes for each in column])
+    return "u", b"".join([cast("UUID", each).bytes for each in column])
 
 
 def _unpack_uuids(data: object) -> list[object]:
     return [UUID(bytes=each) for each in _chunks(cast("bytes", data), _UUID_BYTES)]
 
 
-_PACKINGS: Final[Mapping[type, tuple[str, Callable[[Column], object]]]] = MappingProxyType(
-    {
-        datetime: ("t", _pack_datetimes),
-        date: ("d", _pack_dates),
-        Decimal: ("n", _pack_decimals),
-        UUID: ("u", _pack_uuids),
-    }
+# In a way that only pickle knows, and typeshed does not.
+_DATETIME: Final = cast("Callable[..., object]", datetime)
+_PACKINGS: Final[Mapping[type, Callable[[Column], Packed | None]]] = MappingProxyType(
+    {datetime: _pack_datetimes, date: _pack_dates, Decimal: _pack_decimals, UUID: _pack_uuids}
 )
-_AS_IS: Final[tuple[str, Callable[[Column], object]]] = (PLAIN, lambda _column: None)
 _UNPACKINGS: Final[Mapping[str, Callable[[object], Column]]] = MappingProxyType(
-    {"t": _unpack_datetimes, "d": _unpack_dates, "n": _unpack_decimals, "u": _unpack_uuids}
+    {
+        "t": _unpack_datetimes,
+        "z": _unpack_zoned,
+        "o": _unpack_other_zone,
+        "d": _unpack_dates,
+        "n": _unpack_decimals,
+        "u": _unpack_uuids,
+    }
 )

@@ -79,6 +79,7 @@ class _Dismantling:
         self._holders: set[int] = set()
         self._met: dict[int, tuple[_Members, int]] = {}
         self._groups: dict[object, _Members] = {}
+        self._states: dict[State, State] = {}
         self._columns: list[object] = []
         self._rest: list[object] = []
 
@@ -136,6 +137,8 @@ class _Dismantling:
             raise NotParts
         held = instance.__dict__
         state, relations = self._anatomy.look(held)
+        # One object, which pickle names again in two bytes.
+        state = self._states.setdefault(state, state)
         shape = (kind.model, tuple(held), state, tuple(relations))
         members = self._groups.get(shape)
         if members is None:

@@ -5,7 +5,7 @@
     serializer          4         digest of its name
     signature          16         keyed BLAKE2b over the entry's key and everything else here
     length of models    4
-    models                        "module:Class <tab> definition" a line
+    models                        "module:Class <tab> definition" a line; without a module: that of the line before
     body
 
 What cannot be read is a miss, never an error: a deploy that changes the format, a model or a secret costs misses.

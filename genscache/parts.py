@@ -37,25 +37,25 @@ REST: Final = "r"
 class What:
     """What a plan makes: its first word."""
 
-    INSTANCES: Final = "instances"
+    INSTANCES: Final = "i"
     """A list of instances: numbers, count."""
 
-    INSTANCE: Final = "instance"
+    INSTANCE: Final = "o"
     """One instance: number."""
 
-    VALUE: Final = "value"
+    VALUE: Final = "x"
     """A value that cannot be changed: place of the column that it is alone in."""
 
-    REST: Final = "rest"
+    REST: Final = "r"
     """One of the values of which each result needs its own: index."""
 
-    LIST: Final = "list"
+    LIST: Final = "l"
     """A list: plans of its members."""
 
-    TUPLE: Final = "tuple"
+    TUPLE: Final = "t"
     """A tuple: plans of its members."""
 
-    DICT: Final = "dict"
+    DICT: Final = "d"
     """A dict: keys, plans of its values."""
 
 

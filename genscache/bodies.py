@@ -11,6 +11,7 @@ from genscache.assembling import Blueprint
 from genscache.building import Makers
 from genscache.decoded import Decoded, Reason, Refused
 from genscache.dismantling import Dismantled, dismantle
+from genscache.opcodes import TooManyTuples, TooManyValues
 from genscache.parts import FORMAT, Anatomy, Body, Structure
 from genscache.pickling import Describe, HiddenModel, RecordingPickler, RestrictedPickler, no_models
 from genscache.unpickling import RestrictedUnpickler
@@ -56,9 +57,11 @@ class Bodies:
         """
         parts = None if self._anatomy is None else dismantle(value, self._anatomy)
         if parts is not None:
-            found = self._dump_parts(parts)
-            if found is not None:
-                return *found, True
+            try:
+                return *self._dump_parts(parts), True
+            except (HiddenModel, TooManyTuples, TooManyValues):
+                # Then pickle, which finds every instance and has bounds of its own.
+                pass
         pickler = self._pickler(self._describe)
         return pickler.pickled(value), pickler.models, False
 
@@ -110,24 +113,24 @@ class Bodies:
             self._blueprints[models, structure] = made
         return made
 
-    def _dump_parts(self, parts: Dismantled) -> tuple[bytes, Mapping[type, str]] | None:
-        """Return a value in parts; ``None`` where an instance hides in what would be pickled."""
-        models = {kind.model: self._describe(kind.model) for kind in parts.kinds}
-        if None in models.values():
-            return None
+    def _dump_parts(self, parts: Dismantled) -> tuple[bytes, Mapping[type, str]]:
+        """Return the body of a value in parts, and its models.
+
+        Raises:
+            HiddenModel: An instance hides in what would be pickled.
+            TooManyTuples: A reader who does not trust it would not take it.
+            TooManyValues: The same.
+        """
+        models = {kind.model: self._describe(kind.model) or "" for kind in parts.kinds}
+        if "" in models.values():
+            raise HiddenModel
         flat = partial(no_models, self._describe)
-        rest = None
-        if parts.rest:
-            try:
-                rest = self._pickler(flat).pickled(parts.rest)
-            except HiddenModel:
-                return None
+        rest = self._pickler(flat).pickled(parts.rest) if parts.rest else None
         if not self._trusted:
-            # What no reader would take is not stored.
             verify(parts.structure, parts.columns, parts.kinds)
         structure = self._pickler(flat).pickled(parts.structure)
         body = self._pickler(flat).pickled((FORMAT, structure, parts.columns, rest))
-        return body, cast("dict[type, str]", models)
+        return body, models
 
     def _pickler(self, describe: Describe) -> RecordingPickler:
         return (

@@ -25,6 +25,8 @@ CELL: Final = 128
 
 _NUMBER: Final = 32
 _GROUP: Final = 4096
+# More than it takes in memory: what it costs is time.
+_PLAN: Final = 512
 
 
 def verify(structure: object, columns: object, kinds: Sequence[Kind]) -> int:
@@ -110,10 +112,12 @@ class _Verification:
             raise ValueError("more numbers than there are instances")
 
     def _plan(self, plan: object, depth: int) -> None:
-        self._pay(CELL)
+        self._pay(_PLAN)
         what, *parts = _tuple(plan)
         if what == What.INSTANCES:
             numbers, count = _tuple(parts, 2)
+            if _typed(count, int) <= 0:
+                raise ValueError("a list of no instances")
             self._numbers(numbers, count)
         elif what == What.INSTANCE:
             self._numbers((*_tuple(parts, 1), 0), 1)

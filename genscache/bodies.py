@@ -83,9 +83,11 @@ class Bodies:
             Refused: It cannot be read here.
             Exception: It has no value.
         """
+        if self._anatomy is None:
+            raise Refused(Reason.FOREIGN)
         load = partial(self.load, {})
         written, structure, columns, rest = cast("Body", load(body))
-        if written != FORMAT or self._anatomy is None:
+        if written != FORMAT:
             raise Refused(Reason.FOREIGN)
         blueprint = self._blueprints.get((models, structure)) if self._trusted else None
         if blueprint is None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final, TypeAlias, cast
 
-from genscache.building import Make, Makers, Shape
+from genscache.building import Makers, Shape, plain
 from genscache.columns import PLAIN, Column, unpacking
 from genscache.parts import REST, Anatomy, Group, Kind, Numbers, Plan, Structure, What
 
-Maker: TypeAlias = Callable[[Shape], Make]
 Table: TypeAlias = list[object]
 """The instances of a result by their number; ``None`` is number 0."""
 
@@ -22,25 +20,23 @@ class Blueprint:
         structure: What ``dismantle`` found; one that somebody else has written has been verified.
         kinds: The classes that its groups name by index.
         anatomy: What knows instances.
-        makers: The code to make them.
-        trusted: Nobody else can have written it.
+        makers: Writes code to make them; ``None``: somebody else may have chosen the names.
 
     Attributes:
         cells: Values and places in a result, about.
     """
 
     def __init__(
-        self, structure: Structure, kinds: Sequence[Kind], *, anatomy: Anatomy, makers: Makers, trusted: bool
+        self, structure: Structure, kinds: Sequence[Kind], *, anatomy: Anatomy, makers: Makers | None
     ) -> None:
         groups, self._plan = structure
-        maker = partial(makers.maker, trusted=trusted)
         self._groups: list[_Members] = []
         self._packed: list[tuple[int, Callable[[object], Column]]] = []
         self._late: list[_Members] = []
         self.cells = 0
         first, place = 1, 0
         for group in groups:
-            members = _Members(group, kinds[group[0]], first, place, anatomy, maker)
+            members = _Members(group, kinds[group[0]], first, place, anatomy, makers)
             self._groups.append(members)
             if members.late:
                 self._late.append(members)
@@ -80,7 +76,7 @@ class _Members:
     """How instances that are alike are made."""
 
     def __init__(
-        self, group: Group, kind: Kind, first: int, place: int, anatomy: Anatomy, maker: Maker
+        self, group: Group, kind: Kind, first: int, place: int, anatomy: Anatomy, makers: Makers | None
     ) -> None:
         _, self._count, names, (database, adding, mode), self._relations, letters = group
         self._first = first
@@ -94,12 +90,14 @@ class _Members:
         # What is made later is put in when all is made.
         self._is_late = [self._reaches(numbers) >= first for _, numbers in self._relations]
         self.late = True in self._is_late
-        shape = Shape(
+        self._shape = Shape(
             kind.names if names is None else names,
             tuple([name for name, _ in self._relations]),
             tuple(self._state),
         )
-        self._make = maker(shape)
+        self._make = plain(self._shape)
+        self._makers = makers
+        self._used = False
 
     def _reaches(self, numbers: Numbers) -> int:
         if type(numbers) is list:
@@ -117,6 +115,10 @@ class _Members:
             own[place] = column
         for (_, numbers), late in zip(self._relations, self._is_late, strict=True):
             own.append([None] * self._count if late else taken(table, numbers, self._count))
+        if self._makers is not None:
+            if self._used:
+                self._make, self._makers = self._makers.written(self._shape), None
+            self._used = True
         return self._make(self._model, self._states, self._state, own)
 
     def relate(self, table: Table) -> None:

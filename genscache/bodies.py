@@ -13,7 +13,7 @@ from genscache.decoded import Decoded, Reason, Refused
 from genscache.dismantling import Dismantled, dismantle
 from genscache.opcodes import TooManyTuples, TooManyValues
 from genscache.parts import FORMAT, Anatomy, Body, Structure
-from genscache.pickling import Describe, HiddenModel, RecordingPickler, RestrictedPickler, no_models
+from genscache.pickling import PROTOCOL, Describe, HiddenModel, RecordingPickler, RestrictedPickler, no_models
 from genscache.unpickling import RestrictedUnpickler
 from genscache.verifying import verify
 
@@ -107,7 +107,7 @@ class Bodies:
         read = cast("Structure", self.load({}, structure))
         if not self._trusted:
             verify(read, columns, kinds)
-        made = Blueprint(read, kinds, anatomy=anatomy, makers=self._makers, trusted=self._trusted)
+        made = Blueprint(read, kinds, anatomy=anatomy, makers=self._makers if self._trusted else None)
         if self._trusted and len(structure) <= MOST_STRUCTURE_BYTES:
             if len(self._blueprints) >= MOST_BLUEPRINTS:
                 self._blueprints.clear()
@@ -126,13 +126,18 @@ class Bodies:
         models = {kind.model: self._describe(kind.model) or "" for kind in parts.kinds}
         if "" in models.values():
             raise HiddenModel
-        flat = partial(no_models, self._describe)
-        rest = self._pickler(flat).pickled(parts.rest) if parts.rest else None
+        hidden = partial(no_models, self._describe)
+        rest = self._pickler(hidden).pickled(parts.rest) if parts.rest else None
         if not self._trusted:
             verify(parts.structure, parts.columns, parts.kinds)
-        structure = self._pickler(flat).pickled(parts.structure)
-        body = self._pickler(flat).pickled((FORMAT, structure, parts.columns, rest))
+        body = self._plain((FORMAT, self._plain(parts.structure), parts.columns, rest))
         return body, models
+
+    def _plain(self, value: object) -> bytes:
+        """Return the pickle of what holds no model."""
+        return (
+            pickle.dumps(value, PROTOCOL) if self._trusted else self._pickler(self._describe).pickled(value)
+        )
 
     def _pickler(self, describe: Describe) -> RecordingPickler:
         return (

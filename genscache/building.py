@@ -1,8 +1,8 @@
 """Making instances from columns as pickle would: a new object, its ``__dict__``, its state, and no call of the class.
 
 The code for a group is written for its names, as ``namedtuple`` and ``dataclass`` write theirs: a dict that is written
-out takes half the time of one that is made from names and values. It is written only where the names can be trusted
-and the second time that they are met, since compiling takes as long as making a hundred instances.
+out takes half the time of one that is made from names and values. It is written only where the names can be trusted,
+and for what is built a second time, since compiling takes as long as making a hundred instances.
 """
 
 from __future__ import annotations
@@ -31,30 +31,19 @@ class Makers:
     """The code that was written so far."""
 
     def __init__(self) -> None:
-        self._known: dict[Shape, Make | None] = {}
+        self._written: dict[Shape, Make] = {}
 
-    def maker(self, shape: Shape, *, trusted: bool) -> Make:
-        """Return what makes instances of a shape.
-
-        Args:
-            shape: The shape.
-            trusted: Nobody else can have chosen the names.
-        """
-        if not trusted:
-            return _plain(shape)
-        try:
-            known = self._known[shape]
-        except KeyError:
-            if len(self._known) >= MOST_SHAPES:
-                self._known = {}
-            self._known[shape] = None
-            return _plain(shape)
-        if known is None:
-            known = self._known[shape] = _written(shape)
-        return known
+    def written(self, shape: Shape) -> Make:
+        """Return the code for a shape whose names nobody else can have chosen."""
+        found = self._written.get(shape)
+        if found is None:
+            if len(self._written) >= MOST_SHAPES:
+                self._written.clear()
+            found = self._written[shape] = _written(shape)
+        return found
 
 
-def _plain(shape: Shape) -> Make:
+def plain(shape: Shape) -> Make:
     """Return what makes instances of any shape."""
     names, relations = shape.names, shape.relations
 

@@ -64,14 +64,14 @@ def pack(column: Column) -> Packed | None:
     kinds = set(map(type, column))
     if kinds <= _SIMPLE:
         return PLAIN, tuple(column)
-    if not kinds <= CONSTANT or (kinds & _ZONED and not all(map(is_constant, column))):
+    if not kinds <= CONSTANT:
         return None
     gaps = NoneType in kinds
     kinds.discard(NoneType)
-    packing = _PACKINGS.get(kinds.pop()) if len(kinds) == 1 else None
+    packing = _PACKINGS.get(next(iter(kinds))) if len(kinds) == 1 else None
     packed = packing and packing([each for each in column if each is not None] if gaps else column)
     if packed is None:
-        return PLAIN, tuple(column)
+        return (PLAIN, tuple(column)) if kinds.isdisjoint(_ZONED) or all(map(is_constant, column)) else None
     letter, data = packed
     return (letter.upper(), (bytes(each is not None for each in column), data)) if gaps else packed
 
@@ -134,7 +134,7 @@ def _chunks(data: bytes, width: int) -> list[bytes]:
 def _pack_datetimes(column: Column) -> Packed | None:
     """Pack datetimes that have one zone, or none."""
     zone: tzinfo | None = cast("datetime", column[0]).tzinfo
-    if any(cast("datetime", each).tzinfo is not zone for each in column):
+    if type(zone) not in _ZONES or any(cast("datetime", each).tzinfo is not zone for each in column):
         return None
     # The form that pickle stores, with the fold in it.
     packed = b"".join([cast("datetime", each).__reduce_ex__(_PROTOCOL)[1][0] for each in column])  # type: ignore[misc]

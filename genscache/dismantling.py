@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -62,14 +64,14 @@ def dismantle(value: object, anatomy: Anatomy) -> Dismantled | None:
 class _Members:
     """Instances that are alike, while they are gathered."""
 
-    __slots__ = ("first", "held", "kind", "loaded", "state")
+    __slots__ = ("held", "ids", "kind", "loaded", "state")
 
     def __init__(self, kind: Kind, state: State) -> None:
         self.kind = kind
         self.state = state
+        self.ids: list[int] = []
         self.held: list[Mapping[str, object]] = []
         self.loaded: list[Mapping[str, object]] = []
-        self.first = 0
 
 
 class _Dismantling:
@@ -77,7 +79,8 @@ class _Dismantling:
         self._anatomy = anatomy
         self._waiting: list[object] = []
         self._holders: set[int] = set()
-        self._met: dict[int, tuple[_Members, int]] = {}
+        self._flat: set[int] = set()
+        self._numbers: dict[int, int] = {id(None): 0}
         self._groups: dict[object, _Members] = {}
         self._states: dict[State, State] = {}
         self._columns: list[object] = []
@@ -86,16 +89,15 @@ class _Dismantling:
     def whole(self, value: object) -> Dismantled | None:
         if not self._gather(value, DEEPEST):
             return None
-        for each in self._waiting:
-            self._meet(each)
+        self._meet()
         # What is loaded with others is met after them, and has to be there before them.
         ordered = list(self._groups.values())[::-1]
         first = 1
         for members in ordered:
-            members.first = first
-            first += len(members.held)
+            self._numbers.update(zip(members.ids, count(first), strict=False))
+            first += len(members.ids)
         kinds = list(dict.fromkeys(members.kind for members in ordered))
-        groups = tuple(self._group(members, kinds.index(members.kind)) for members in ordered)
+        groups = tuple([self._group(members, kinds.index(members.kind)) for members in ordered])
         plan = self._plan(value)
         return Dismantled((groups, plan), tuple(self._columns), kinds, self._rest)
 
@@ -118,6 +120,7 @@ class _Dismantling:
         kinds = set(map(type, members)) if depth else set()
         if kinds and all(map(self._anatomy.kind, kinds)):
             self._waiting.extend(members)
+            self._flat.add(id(value))
             found = True
         elif len(members) <= WIDEST or any(map(self._anatomy.kind, kinds)):
             for each in members if depth else ():
@@ -128,39 +131,50 @@ class _Dismantling:
             self._holders.add(id(value))
         return found
 
-    def _meet(self, instance: object) -> None:
-        """Put an instance into its group, and have those loaded with it met."""
-        if id(instance) in self._met:
-            return
-        kind = self._anatomy.kind(type(instance))
-        if kind is None:
-            raise NotParts
-        held = instance.__dict__
-        state, relations = self._anatomy.look(held)
-        # One object, which pickle names again in two bytes.
-        state = self._states.setdefault(state, state)
-        shape = (kind.model, tuple(held), state, tuple(relations))
-        members = self._groups.get(shape)
-        if members is None:
-            members = self._groups[shape] = _Members(kind, state)
-        self._met[id(instance)] = members, len(members.held)
-        members.held.append(held)
-        members.loaded.append(relations)
-        self._waiting.extend([each for each in relations.values() if each is not None])
+    def _meet(self) -> None:
+        """Put the instances that wait into groups, and those that are loaded with them.
+
+        Raises:
+            NotParts: One cannot be taken apart.
+        """
+        seen = {id(None)}
+        waiting, groups = self._waiting, self._groups
+        look, kind_of = self._anatomy.look, self._anatomy.kind
+        # The list grows on the way.
+        for instance in waiting:
+            number = id(instance)
+            if number in seen:
+                continue
+            seen.add(number)
+            model = type(instance)
+            kind = kind_of(model)
+            if kind is None:
+                raise NotParts
+            held = instance.__dict__
+            state, relations = look(held)
+            shape = (model, tuple(held), state, tuple(relations))
+            members = groups.get(shape)
+            if members is None:
+                # One object for equal states, which pickle names again in two bytes.
+                members = groups[shape] = _Members(kind, self._states.setdefault(state, state))
+            members.ids.append(number)
+            members.held.append(held)
+            if relations:
+                members.loaded.append(relations)
+                waiting.extend(relations.values())
 
     # -- writing them down
 
     def _group(self, members: _Members, model: int) -> Group:
-        names = tuple(name for name in members.held[0] if name != STATE)
-        if not names or not all(type(name) is str for name in (*names, *members.loaded[0])):
+        names = tuple([name for name in members.held[0] if name != STATE])
+        related = tuple(members.loaded[0]) if members.loaded else ()
+        if not names or not all(type(name) is str for name in (*names, *related)):
             raise NotParts
-        letters = "".join([self._column([held[name] for held in members.held]) for name in names])
-        relations = tuple(
-            (name, self._numbers([loaded[name] for loaded in members.loaded])) for name in members.loaded[0]
-        )
+        letters = "".join([self._column(list(map(itemgetter(name), members.held))) for name in names])
+        relations = tuple([(name, self._numbered(map(itemgetter(name), members.loaded))) for name in related])
         return (
             model,
-            len(members.held),
+            len(members.ids),
             None if names == members.kind.names else names,
             members.state,
             relations,
@@ -177,28 +191,22 @@ class _Dismantling:
         self._columns.append(data)
         return letter
 
-    def _number(self, instance: object) -> int:
-        if instance is None:
-            return 0
-        members, place = self._met[id(instance)]
-        return members.first + place
-
-    def _numbers(self, instances: Sequence[object]) -> Numbers:
+    def _numbered(self, instances: Iterable[object]) -> Numbers:
         """Return the numbers of instances, as a start and a step where that says it all."""
-        numbers = list(map(self._number, instances))
-        start, count = numbers[0], len(numbers)
-        step = numbers[1] - start if count > 1 else 0
-        if step == 0 and numbers.count(start) == count:
+        numbers = [self._numbers[number] for number in map(id, instances)]
+        start, size = numbers[0], len(numbers)
+        step = numbers[1] - start if size > 1 else 0
+        if step == 0 and numbers.count(start) == size:
             return start, 0
-        if step > 0 and numbers == list(range(start, start + step * count, step)):
+        if step > 0 and numbers == list(range(start, start + step * size, step)):
             return start, step
         return numbers
 
     def _plan(self, value: object) -> Plan:
         """Return what to make of the parts to get ``value``."""
         kind = type(value)
-        if id(value) in self._met:
-            return What.INSTANCE, self._number(value)
+        if value is not None and id(value) in self._numbers:
+            return What.INSTANCE, self._numbers[id(value)]
         if id(value) not in self._holders or kind not in _MEMBERS:
             if is_constant(value):
                 self._columns.append((value,))
@@ -206,8 +214,8 @@ class _Dismantling:
             self._rest.append(value)
             return What.REST, len(self._rest) - 1
         members = _MEMBERS[kind](value)
-        if kind is list and all(id(each) in self._met for each in members):
-            return What.INSTANCES, self._numbers(members), len(members)
+        if kind is list and id(value) in self._flat:
+            return What.INSTANCES, self._numbered(members), len(members)
         plans = tuple(map(self._plan, members))
         if kind is not dict:
             return (What.TUPLE if kind is tuple else What.LIST), plans

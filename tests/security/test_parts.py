@@ -50,11 +50,16 @@ def test_what_these_tests_change_is_read() -> None:
     ]
 
 
+def same() -> tuple[int, ...]:
+    """Return numbers that all lead to the first instance, in a tuple that no other place shares."""
+    return tuple([1, 0])  # noqa: C409  a display would be one object
+
+
 BOMBS: dict[str, tuple[object, object]] = {
     "a count without columns": (((group(count=10**6, letters=""),), ALL), ()),
     "columns in many groups": ((((0, 10**4, None, STATE, (), "pp"),) * 1000, ALL), (tuple(range(10**4)),) * 2000),
-    "a list many times": (((GROUP,), ["l", [["i", [1, 0], 10**5]] * 10_000]), COLUMNS),
-    "relations": (((group(count=100, relations=tuple([[f"r{n}", [1, 0]] for n in range(30_000)])),), ALL), WIDE),
+    "a list many times": (((GROUP,), ["l", [["i", same(), 10**5] for _ in range(10_000)]]), COLUMNS),
+    "relations": (((group(count=100, relations=tuple([[f"r{n}", same()] for n in range(30_000)])),), ALL), WIDE),
     "plans in plans": (((GROUP,), ["l", [["l", [["l", [["o", 1]] * 200]] * 200]] * 200]), COLUMNS),
 }  # fmt: skip
 
@@ -69,7 +74,7 @@ def test_a_bomb_is_known_before_it_goes_off(bomb: str) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert found in (Unreadable(Reason.TOO_LARGE), Unreadable(Reason.CORRUPT))
+    assert found == Unreadable(Reason.TOO_LARGE)
     assert peak < MOST_MEMORY
     assert time.process_time() - start < 60
 

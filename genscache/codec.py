@@ -1,41 +1,29 @@
-"""The envelope around an entry: value to bytes and back, for bytes that anybody may have written.
-
-    magic and version   3 bytes   "gc1"
-    flags               1         1: the body is compressed
-    serializer          4         digest of its name
-    signature          16         keyed BLAKE2b over the entry's key and everything else here
-    length of models    4
-    models                        "module:Class <tab> definition" a line
-    body
+"""Values to payloads and back: the envelope, what is in it, and why some bytes cannot be read.
 
 What cannot be read is a miss, never an error: a deploy that changes the format, a model or a secret costs misses.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import pickle
-import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum, unique
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, cast
 
+from genscache.bodies import Bodies
+from genscache.decoded import Decoded, Reason, Refused, Unreadable, guarded
+from genscache.envelope import COMPRESSED, MOST_KEY_BYTES, PARTS, Envelope, inflated
 from genscache.exceptions import UncacheableValue
-from genscache.opcodes import ForbiddenOpcode, TooManyTuples, TooManyValues
-from genscache.pickling import Describe, RecordingPickler, RestrictedPickler
-from genscache.unpickling import ForbiddenClass, RestrictedUnpickler, class_path, find_loaded
+from genscache.parts import Anatomy
+from genscache.pickling import Describe
+from genscache.unpickling import class_path, find_loaded
 
-MAGIC: Final = b"gc1"
+__all__ = ["LARGEST_BODY", "Codec", "Content", "Decoded", "Reason", "Serializer", "Unreadable"]
+
 LARGEST_BODY: Final = 64 * 2**20
 """Bytes that a compressed body may grow to."""
-
-_HEADER: Final = struct.Struct(">3sB4s16sI")
-_PERSON: Final = b"genscache1"
-_COMPRESSED: Final = 1
-_MOST_KEY_BYTES: Final = hashlib.blake2b.MAX_KEY_SIZE
 
 
 class Serializer(Protocol):
@@ -48,38 +36,13 @@ class Serializer(Protocol):
         """Return the value of ``data``; it shares no mutable object with that of another call."""
 
 
-@unique
-class Reason(StrEnum):
-    """Why bytes could not be read."""
-
-    TRUNCATED = "truncated"
-    FOREIGN = "foreign"
-    SIGNATURE = "signature"
-    FORBIDDEN = "forbidden class"
-    CHANGED = "changed model"
-    CORRUPT = "corrupt"
-    TOO_LARGE = "too large"
-
-
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A value as bytes, not sealed yet: the body, and the definitions of the models in it."""
+    """A value as bytes, not sealed yet: the body, the definitions of the models in it, and whether it is in parts."""
 
     body: bytes
     models: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """What ``decode`` returns in place of a value."""
-
-    reason: Reason
-
-
-class _Refused(Exception):
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    parts: bool = False
 
 
 def _no_model(_kind: type) -> None:
@@ -99,6 +62,7 @@ class Codec:
         resolve: Returns the model class at ``"module:Class"``, ``None`` where there is none.
         compress_above: Body size in bytes from which it is compressed; ``None``: never.
         largest: Bytes that a compressed body may grow to when it is read.
+        anatomy: What can take model instances apart; ``None``: they are pickled.
 
     Raises:
         ValueError: A key is missing, empty or too long, or ``largest`` is not above 0.
@@ -112,9 +76,23 @@ class Codec:
     resolve: Callable[[str], type | None] = find_loaded
     compress_above: int | None = None
     largest: int = LARGEST_BODY
+    anatomy: Anatomy | None = None
+    _envelope: Envelope = field(init=False, repr=False, compare=False)
+    _bodies: Bodies = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse keys that would sign nothing."""
+        self._check_options()
+        keys = self.keys if self.signed else (b"",)
+        name = "pickle" if self.serializer is None else _name(self.serializer)
+        bodies = Bodies(
+            trusted=self.signed, allowed=self.allowed, describe=self.describe, anatomy=self.anatomy
+        )
+        # The dataclass is frozen for its users.
+        object.__setattr__(self, "_envelope", Envelope(keys, name))
+        object.__setattr__(self, "_bodies", bodies)
+
+    def _check_options(self) -> None:
         if self.largest < 1:
             raise ValueError(
                 f"the largest body has at least 1 byte, got {self.largest!r}. Use {LARGEST_BODY}."
@@ -124,9 +102,9 @@ class Codec:
         if not self.keys:
             raise ValueError("a signing codec needs a key, got none. Pass keys=(secret,) or signed=False.")
         for key in self.keys:
-            if not 0 < len(key) <= _MOST_KEY_BYTES:
+            if not 0 < len(key) <= MOST_KEY_BYTES:
                 raise ValueError(
-                    f"a signing key has 1 to {_MOST_KEY_BYTES} bytes, got {len(key)}. Pass a digest of the secret."
+                    f"a signing key has 1 to {MOST_KEY_BYTES} bytes, got {len(key)}. Pass a digest of the secret."
                 )
 
     def encode(self, value: object, *, key: str) -> bytes:
@@ -146,7 +124,7 @@ class Codec:
         if type(value) is Unreadable:
             raise UncacheableValue(f"{value!r} means that there is no value. Return something else.")
         try:
-            return Content(*self._dump(value))
+            return self._dump(value)
         except Exception as error:  # a value's own __reduce__ may raise anything
             raise UncacheableValue(
                 f"a result of type {type(value).__module__}.{type(value).__qualname__} cannot be stored: {error}. "
@@ -155,58 +133,54 @@ class Codec:
 
     def seal(self, content: Content, *, key: str) -> bytes:
         """Do the part of ``encode`` that needs the key."""
-        flags, body, models = 0, content.body, content.models
+        flags, body = PARTS if content.parts else 0, content.body
         if self.compress_above is not None and self.compress_above < len(body) <= self.largest:
-            flags, body = _COMPRESSED, zlib.compress(body)
-        header = _HEADER.pack(MAGIC, flags, self._serializer_id(), bytes(16), len(models))
-        mac = _mac(self.keys[0] if self.signed else b"", header, key, models, body)
-        return b"".join((header[:8], mac, header[24:], models, body))
+            flags, body = flags | COMPRESSED, zlib.compress(body)
+        return self._envelope.seal(flags, content.models, body, key=key)
 
     def decode(self, data: bytes, *, key: str) -> object | Unreadable:
         """Return the value of a payload, or why there is none; whatever the bytes are, it raises nothing."""
-        try:
-            models, body, compressed = self._unwrap(data, key)
-            return self._load(self._check_models(models), self._inflate(body) if compressed else body)
-        except _Refused as refused:
-            return Unreadable(refused.reason)
-        except (ForbiddenClass, ForbiddenOpcode):
-            return Unreadable(Reason.FORBIDDEN)
-        except (TooManyTuples, TooManyValues):
-            return Unreadable(Reason.TOO_LARGE)
-        except Exception:  # noqa: BLE001 - bytes from outside: whatever they cause is a miss
-            return Unreadable(Reason.CORRUPT)
+        found = self.parse(data, key=key)
+        return found if isinstance(found, Unreadable) else found.build()
 
-    def _unwrap(self, data: bytes, key: str) -> tuple[bytes, bytes, bool]:
-        """Return the models, the body, and whether that is compressed; nothing is believed before its signature."""
-        if len(data) < _HEADER.size:
-            raise _Refused(Reason.TRUNCATED if data[:3] == MAGIC[: len(data)] else Reason.FOREIGN)
-        magic, flags, serializer, mac, length = _HEADER.unpack_from(data)
-        if magic != MAGIC or serializer != self._serializer_id() or flags & ~_COMPRESSED:
-            raise _Refused(Reason.FOREIGN)
-        start = _HEADER.size + length
-        if len(data) < start:
-            raise _Refused(Reason.TRUNCATED)
-        header, models, body = data[: _HEADER.size], data[_HEADER.size : start], data[start:]
-        keys = self.keys if self.signed else (b"",)
-        if not any(hmac.compare_digest(mac, _mac(each, header, key, models, body)) for each in keys):
-            raise _Refused(Reason.SIGNATURE)
-        return models, body, bool(flags)
+    def parse(self, data: bytes, *, key: str) -> Decoded | Unreadable:
+        """Do the part of ``decode`` that need not be done again for the next value of the same payload.
 
-    def _dump(self, value: object) -> tuple[bytes, bytes]:
+        Returns:
+            What builds values, or why there will be none; whatever the bytes are, it raises nothing.
+        """
+        return cast("Decoded | Unreadable", guarded(lambda: self._parse(data, key)))
+
+    def _parse(self, data: bytes, key: str) -> Decoded:
+        flags, models, body = self._envelope.open(data, key=key)
+        if flags & COMPRESSED:
+            body = inflated(body, self.largest)
+        if flags & PARTS:
+            if self.serializer is not None:
+                raise Refused(Reason.FOREIGN)
+            return self._bodies.parse(models, body, self._check_models)
+        known = self._check_models(models)
         if self.serializer is not None:
-            body: object = self.serializer.dumps(value)
-            if not isinstance(body, bytes):
-                raise TypeError(f"the serializer's dumps() must return bytes, got {type(body).__qualname__}")
-            return body, b""
-        pickler = (
-            RecordingPickler(self.describe)
-            if self.signed
-            else RestrictedPickler(self.describe, allowed=self.allowed)
-        )
-        body = pickler.pickled(value)
-        return body, "\n".join(
-            f"{self._findable(kind)}\t{definition}" for kind, definition in pickler.models.items()
-        ).encode()
+            return Decoded(partial(self.serializer.loads, body), len(body))
+        return Decoded(partial(self._bodies.load, known, body), len(body))
+
+    def _dump(self, value: object) -> Content:
+        if self.serializer is None:
+            body, models, parts = self._bodies.dump(value)
+            return Content(body, self._lines(models), parts)
+        found: object = self.serializer.dumps(value)
+        if not isinstance(found, bytes):
+            raise TypeError(f"the serializer's dumps() must return bytes, got {type(found).__qualname__}")
+        return Content(found, b"")
+
+    def _lines(self, models: Mapping[type, str]) -> bytes:
+        """Return the list of models; one of the same module as the one before leaves its name out."""
+        lines, last = [], ""
+        for kind, definition in models.items():
+            module, _, name = self._findable(kind).partition(":")
+            lines.append(f"{'' if module == last else module}:{name}\t{definition}")
+            last = module
+        return "\n".join(lines).encode()
 
     def _findable(self, kind: type) -> str:
         path = class_path(kind)
@@ -217,43 +191,17 @@ class Codec:
     def _check_models(self, models: bytes) -> dict[str, type]:
         """Return the model classes of the entry, each of them defined now as it was when the entry was made."""
         known: dict[str, type] = {}
+        last = ""
         for line in models.decode().splitlines():
             path, _, definition = line.partition("\t")
+            if path[:1] == ":":
+                path = last + path
+            last = path.partition(":")[0]
             kind = self.resolve(path)
             if kind is None or self.describe(kind) != definition:
-                raise _Refused(Reason.CHANGED)
+                raise Refused(Reason.CHANGED)
             known[path] = kind
         return known
-
-    def _inflate(self, body: bytes) -> bytes:
-        inflate = zlib.decompressobj()
-        inflated = inflate.decompress(body, self.largest)
-        if inflate.unconsumed_tail:
-            raise _Refused(Reason.TOO_LARGE)
-        if not inflate.eof or inflate.unused_data:
-            raise _Refused(Reason.CORRUPT)
-        return inflated
-
-    def _load(self, models: dict[str, type], body: bytes) -> object:
-        if self.serializer is not None:
-            return self.serializer.loads(body)
-        if self.signed:
-            # Only we, or whoever has our secret key, can have written it.
-            return pickle.loads(body)  # noqa: S301
-        return RestrictedUnpickler(body, allowed=self.allowed, models=models).load()
-
-    def _serializer_id(self) -> bytes:
-        name = "pickle" if self.serializer is None else _name(self.serializer)
-        return hashlib.blake2b(name.encode(), digest_size=4, person=_PERSON).digest()
-
-
-def _mac(secret: bytes, header: bytes, key: str, models: bytes, body: bytes) -> bytes:
-    """Sign everything but the signature's own place; each part's length is known, so none runs into the next."""
-    name = key.encode("utf-8", "surrogatepass")
-    mac = hashlib.blake2b(key=secret, digest_size=16, person=_PERSON)
-    for part in (header[:8], header[24:], len(name).to_bytes(4, "big"), name, models, body):
-        mac.update(part)
-    return mac.digest()
 
 
 def _name(serializer: Serializer) -> str:

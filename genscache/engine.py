@@ -14,6 +14,7 @@ from django.db import models
 from django.utils.module_loading import import_string
 
 from genscache import conf
+from genscache.anatomy import DjangoAnatomy
 from genscache.breaker import Breaker, NotAsked
 from genscache.codec import Codec
 from genscache.codec import Serializer as PayloadSerializer
@@ -249,6 +250,7 @@ def _codec(settings: Settings, catalog: Catalog) -> Codec:
         allowed=frozenset(settings.allowed_classes),
         describe=catalog.describe,
         resolve=catalog.resolve,
+        anatomy=DjangoAnatomy(),
     )
 
 

@@ -34,6 +34,20 @@ PROTOCOL: Final = 5
 Reduced: TypeAlias = tuple[Any, ...]
 
 
+class HiddenModel(Exception):
+    """A model, or an instance of one, lies where there should be none."""
+
+
+def no_models(describe: Describe, kind: type) -> None:
+    """Describe nothing, and refuse what ``describe`` would describe.
+
+    Raises:
+        HiddenModel: It is a model class.
+    """
+    if describe(kind) is not None:
+        raise HiddenModel
+
+
 class RecordingPickler(pickle.Pickler):
     """Pickle as Python does, and note the definition of every model class on the way, however deep it lies."""
 

@@ -153,3 +153,13 @@ def forged(body: bytes, *, models: bytes = b"", packed: bool = False) -> bytes:
     length = len(models).to_bytes(4, "big")
     signed = head + length + len(KEY).to_bytes(4, "big") + KEY.encode() + models + body
     return head + blake2b(signed, digest_size=16, person=b"genscache1").digest() + length + models + body
+
+
+@CODECS
+@given(value=VALUES, key=KEYS)
+def test_what_was_parsed_is_built_any_number_of_times(codec: Codec, value: object, key: str) -> None:
+    parsed = codec.parse(codec.encode(value, key=key), key=key)
+    assert not isinstance(parsed, Unreadable)
+    one, other = parsed.build(), parsed.build()
+    assert one == other == value
+    assert type(one) is type(value)

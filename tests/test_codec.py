@@ -384,8 +384,10 @@ def test_django_instances_round_trip_with_what_they_are_related_to(make: Callabl
     assert again[3].published == article.published
     assert again[0].name == "a0"
     assert again[0]._state.adding is True
+    # The module is named once.
+    assert b"tests.site.news.models:Author\tAuthor\n:" in payload
     for name in ("Author", "Article", "Section"):
-        assert f"tests.site.news.models:{name}\t{name}".encode() in payload
+        assert f":{name}\t{name}".encode() in payload
 
 
 def test_unsigned_a_django_model_outside_the_models_section_is_not_made() -> None:

@@ -32,6 +32,31 @@ MUTATIONS = (
         quick=True,
     ),
     Mutation(
+        "what can be changed is read once for all results",
+        (Edit("    if not kinds <= CONSTANT:\n        return None\n", ""),),
+        "property_tests/test_parts.py::test_no_two_results_share_what_can_be_changed",
+    ),
+    Mutation(
+        "every relation leads to the first of its kind",
+        (Edit("            first += len(members.ids)\n", "            first += 1\n"),),
+        "property_tests/test_parts.py::test_instances_come_back_as_pickle_would_give_them",
+    ),
+    Mutation(
+        "relations to what is made later are forgotten",
+        (Edit("        for members in self._late:\n            members.relate(table)\n", ""),),
+        "property_tests/test_parts.py::test_instances_come_back_as_pickle_would_give_them",
+    ),
+    Mutation(
+        "instances in parts have no price",
+        (Edit("        self._cost += cost\n", ""),),
+        "tests/security/test_parts.py::test_a_bomb_is_known_before_it_goes_off[relations]",
+    ),
+    Mutation(
+        "a hidden instance is pickled with the rest",
+        (Edit("    if describe(kind) is not None:\n        raise HiddenModel\n", ""),),
+        "tests/parts/test_parts.py::test_what_hides_an_instance_is_pickled_whole",
+    ),
+    Mutation(
         "a comment hides a write",
         (
             Edit(

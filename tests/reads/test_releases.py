@@ -13,7 +13,7 @@ import pytest
 from django.db import models
 from redis import Redis
 
-from genscache import cached, codec, stats
+from genscache import cached, envelope, stats
 from genscache.engine import Engine
 from genscache.namespaces import Catalog
 from tests.reads.conftest import Make, Use, counted, survived
@@ -195,7 +195,7 @@ def test_another_envelope_is_a_miss_in_both_directions(
     use(STORE=valkey_url)
     assert one() == 42
 
-    monkeypatch.setattr(codec, "MAGIC", b"gc2")
+    monkeypatch.setattr(envelope, "MAGIC", b"gc2")
     use(STORE=valkey_url)
     assert one() == one() == 42
     assert one.count == 2

@@ -18,11 +18,12 @@ from fractions import Fraction
 from ipaddress import ip_address, ip_network
 from pathlib import PurePosixPath
 from random import Random
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from genscache.codec import Codec
+from genscache.envelope import PARTS
 from tests.security.rows import Point, Row
 
 KEY: Final = "gc:1:{app.front_page}:e:abc:g=1.2"
@@ -146,6 +147,7 @@ class Attacker:
     def __init__(self, codec: Codec, models: Sequence[object] = ()) -> None:
         self._valid = [codec.encode(value, key=KEY) for value in values(models)]
         self._parts = [split(payload) for payload in self._valid]
+        self._in_parts = [payload for payload in self._valid if payload[3] == PARTS]
         self._kinds: list[tuple[int, Callable[[Random], bytes]]] = [
             (3, self._noise),
             (3, self._flipped),
@@ -160,6 +162,7 @@ class Attacker:
             (10, self._memo),
             (10, self._revived),
             (6, self._framed),
+            *([(15, self._edited_parts), (25, self._other_parts)] if self._in_parts else []),
         ]
         self._weights = [weight for weight, _ in self._kinds]
 
@@ -298,12 +301,103 @@ class Attacker:
         cut = random.randint(0, 6)
         return envelope(HEAD + b"\x95" + cut.to_bytes(8, "little") + promised + hidden + b".")
 
+    def _edited_parts(self, random: Random) -> bytes:
+        models, body = split(random.choice(self._in_parts))
+        edited = bytearray(body)
+        for _ in range(random.randint(1, 4)):
+            place = random.randrange(len(edited) + 1)
+            new = random.choice((random.randbytes(random.randint(0, 4)), opcode(random)))
+            edited[place : place + random.choice((0, len(new), random.randint(0, 9)))] = new
+        return envelope(bytes(edited), models=models, flags=PARTS)
+
+    def _other_parts(self, random: Random) -> bytes:
+        """Parts that fit, but for what was put in the place of some of them."""
+        models, body = split(random.choice(self._in_parts))
+        written, structure, columns, rest = pickle.loads(body)
+        for _ in range(random.choice((1, 1, 2, 5))):
+            if random.random() < 0.6:
+                structure = pickle.dumps(replaced(pickle.loads(structure), random), 5)
+            else:
+                columns = replaced(columns, random)
+        whole = (
+            written,
+            structure,
+            columns,
+            random.choice((rest, rest, rest, None, b"", pickle.dumps([[]]))),
+        )
+        if random.random() < 0.1:
+            whole = replaced(whole, random)
+        return envelope(pickle.dumps(whole, 5), models=models, flags=PARTS)
+
     def _bomb(self, random: Random) -> bytes:
         filler = random.choice(
             (b"\x8f", b"}", b"]", b")", b"N", b"(", b"\x94", b"\x00", b"K\x00", b"\x8f\x94")
         )
         body = HEAD + b"](" + filler * random.choice((2**20, 2**23, 2**26)) + b"e."
         return envelope(zlib.compress(body, 1), flags=1)
+
+
+def replaced(value: Any, random: Random) -> Any:
+    """Return nested tuples with something else somewhere in them, or with a part twice or missing."""
+    if not isinstance(value, tuple | list) or not value or random.random() < 0.15:
+        return random.choice(
+            (
+                *(
+                    0,
+                    1,
+                    -1,
+                    2,
+                    3,
+                    5,
+                    2**31,
+                    2**63,
+                    10**30,
+                    True,
+                    None,
+                    1.5,
+                    "",
+                    "p",
+                    "r",
+                    "pppp",
+                    "id",
+                    "_state",
+                ),
+                *(
+                    "default",
+                    "i",
+                    "o",
+                    "x",
+                    "l",
+                    "t",
+                    "d",
+                    b"",
+                    b"x" * 10,
+                    (),
+                    [],
+                    [0],
+                    (0, 1),
+                    (1, 10**9),
+                    [[]],
+                ),
+                *(
+                    {},
+                    range(10**9),
+                    Decimal("sNaN"),
+                    UUID(int=1),
+                    ("d", ("k",), (("x", 0),)),
+                    ("l", (("r", 0),)),
+                ),
+            )
+        )
+    place = random.randrange(len(value))
+    what = random.random()
+    if what < 0.1:
+        changed = [*value[:place], *value[place + 1 :]]
+    elif what < 0.2:
+        changed = [*value, value[place]] * random.choice((1, 1, 1, 200))
+    else:
+        changed = [*value[:place], replaced(value[place], random), *value[place + 1 :]]
+    return changed if isinstance(value, list) else tuple(changed)
 
 
 OPCODES: Final = [

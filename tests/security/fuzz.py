@@ -103,14 +103,23 @@ class Fuzzer:
         from genscache.engine import current_engine  # noqa: PLC0415 - after Django is set up
         from tests.site.news.models import Article, Section  # noqa: PLC0415
 
-        catalog = current_engine().catalog
+        catalog, anatomy = current_engine().catalog, current_engine().codec.anatomy
         allowed = frozenset({"tests.security.rows.Row", "tests.security.rows.Point"})
         self._unsigned = Codec(
-            signed=False, allowed=allowed, describe=catalog.describe, resolve=catalog.resolve
+            signed=False,
+            allowed=allowed,
+            describe=catalog.describe,
+            resolve=catalog.resolve,
+            anatomy=anatomy,
         )
-        self._signed = Codec(keys=(b"s" * 32,), describe=catalog.describe, resolve=catalog.resolve)
+        self._signed = Codec(
+            keys=(b"s" * 32,), describe=catalog.describe, resolve=catalog.resolve, anatomy=anatomy
+        )
         section = Section(pk=1, name="a")
-        self._attacker = Attacker(self._unsigned, [[section], [Article(pk=2, section=section, title="b")]])
+        articles = [Article(pk=number, section=section, title="b") for number in range(4)]
+        beside = {"all": articles, "first": articles[0], "others": [1, ["x"]], "n": 5}
+        by_pickle = {"a": {"b": {"c": {"d": {"e": articles[0]}}}}}
+        self._attacker = Attacker(self._unsigned, [[section], articles, beside, by_pickle])
         self.outcomes: Counter[str] = Counter()
         self.slowest = 0.0
         # The first look for a zone loads what looks into packages.
@@ -164,6 +173,8 @@ def _look_at(value: object) -> None:
             left += [*list(each)[:100], *list(each.values())[:100]]
         elif isinstance(each, list | tuple | set | frozenset):
             left += list(each)[:100]
+        elif kind is type(each) and kind.__module__ == "tests.site.news.models":
+            left += [vars(each).get("_state"), *vars(each).values()]
 
 
 def run(examples: int, seed: int, *, every: float = 10.0) -> Fuzzer:

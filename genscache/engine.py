@@ -72,6 +72,7 @@ class Engine:
         self.memory = Memory()
         self.dependencies: Recent[bytes, tuple[Namespace, ...]] = Recent(20_000)
         self.questions: Recent[bytes, tuple[tuple[Namespace, ...], Question]] = Recent(20_000)
+        self.calls: Recent[object, object] = Recent(10_000)
         self.flights = Flights()
         self.async_flights = AsyncFlights()
         self.unsettled = Unsettled()

@@ -72,7 +72,7 @@ def quick_job(
     lock = policy.lock if caching.lock is None else caching.lock
     database = rows.db
     name = (
-        type(rows), op, asked, database, type(getattr(rows, "_fetch_mode", None)), lock,
+        rows.model, type(rows), op, asked, database, type(getattr(rows, "_fetch_mode", None)), lock,
         timezone.get_current_timezone_name(), engine.context(), engine.catalog.places(),
     )  # fmt: skip
 

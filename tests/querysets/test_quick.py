@@ -14,6 +14,7 @@ from django.db import models, transaction
 
 from genscache import batch_invalidations, bypass, cached
 from genscache.engine import Engine
+from genscache.querysets.adoption import adopt_queryset
 from tests.querysets.reading import Site, is_hit, seen, why
 from tests.reads.conftest import Use
 from tests.reads.wire import Wire
@@ -133,6 +134,9 @@ def test_what_was_done_to_the_queryset_counts(engine: Engine, site: Site) -> Non
     touched = rows()
     touched.query.set_limits(0, 2)
     assert touched.count() == 2
+    touched = rows()
+    touched.query.set_empty()
+    assert touched.count() == 0
     assert rows().filter(views__gt=0).count() == 2
     assert rows().exclude(pk=1).count() == 2
     assert rows().none().count() == 0
@@ -225,3 +229,48 @@ def test_one_round_trip(use: Use, wire: Wire, site: Site) -> None:
         assert trips == [1]
     async_to_sync(asked)(lambda: Article.objects.cache().aget(pk=1))
     async_to_sync(asked)(lambda: Article.objects.cache().acount())
+
+
+class Either(models.QuerySet[Article]):
+    """A class that asks for more than one thing at once."""
+
+    def filter(self, *args: Any, **kwargs: Any) -> Either:
+        """Take what fits, and what nobody has read."""
+        return super().filter(*args, **kwargs) | super().filter(views=-1)
+
+
+def test_a_class_that_filters_in_its_own_way(engine: Engine, site: Site) -> None:
+    rows = adopt_queryset(Either(Article))
+    for _ in range(3):
+        assert rows.cache().get(title="Title 1").pk == 2
+        assert rows.cache().get(pk=2).pk == 2
+
+
+def test_reads_for_a_write(engine: Engine, site: Site) -> None:
+    by_key()
+    assert why(lambda: Article.objects.cache().get_or_create(pk=1)) == "it reads for a write"
+
+
+def test_what_is_outside_of_a_question_tells_it_apart(use: Use, site: Site) -> None:
+    tenant = ["a"]
+    use(KEY_CONTEXT=lambda: tenant[0])
+    read = lambda: list(Article.objects.cache().filter(views=1))
+    read()
+    assert is_hit(read)
+    assert Article.objects.cache().filter(views=1).count() == 1
+    tenant[0] = "b"
+    assert not is_hit(read)
+
+
+def test_an_instance_that_is_saved_later_is_another_dependency(engine: Engine, site: Site) -> None:
+    late = Article(title="late", section=site.sections[0], author=site.author, pk=77)
+
+    @cached(late)
+    def title() -> str:
+        return Article.objects.nocache().get(pk=late.pk).title
+
+    late.save()
+    title()
+    assert is_hit(title)
+    late.pk = 1
+    assert title() == "Title 0"

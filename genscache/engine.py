@@ -207,7 +207,10 @@ def current_config() -> AppConfig:
         AppRegistryNotReady: Django is not set up yet.
     """
     apps.check_apps_ready()
-    for configs in (apps.app_configs, *reversed(apps.stored_app_configs)):
+    found: AppConfig | None = apps.app_configs.get("genscache")
+    if found is not None:
+        return found
+    for configs in reversed(apps.stored_app_configs):
         config: AppConfig | None = configs.get("genscache")
         if config is not None:
             return config

@@ -97,6 +97,8 @@ class CachedQuerySet(AskingQuerySet[M]):
 
     def get(self, *args: object, **kwargs: object) -> M:
         """Return the one object that fits, as Django does."""
+        if not self._genscache_may_be_cached():
+            return super().get(*args, **kwargs)
         caching = self._genscache_cached_as("get") if len(kwargs) == 1 and not args else None
         if caching is not None and current_script() is None:
             found = quick_job(self, "get", kwargs, caching)

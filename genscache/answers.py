@@ -115,24 +115,25 @@ class Reader:
         """Find out what the call depends on, whether the cache may be used, and what it has."""
         job = self._job
         reason = job.call.forbidden or (NO_TIME if job.ttl <= 0 else "")
-        decision = guards.decide(self._engine, (*job.call.base, *job.call.declared))
+        decision = guards.decide(self._engine, job.call.known)
         if reason or decision.mode is Mode.BYPASS:
             return Bypass(reason or decision.reason)
         found = self._engine.dependencies.get(job.call.identity)
         if found is None and job.identity.discover:
             found = read_hint(job, (yield from Fetch((), job.hint)).entry)
         if found:
-            namespaces = (*job.call.base, *job.call.declared, *found)
+            namespaces = (*job.call.known, *found)
+            ordered = tuple(sorted(set(namespaces)))
             decision = guards.decide(self._engine, namespaces)
             if decision.mode is Mode.BYPASS:
                 return Bypass(decision.reason)
         else:
-            namespaces = (*job.call.base, *job.call.declared)
+            namespaces, ordered = job.call.known, job.call.ordered
         question = job.identity.question(self._engine, job.call, namespaces)
         outcome = yield from self._lookup(question, decision.not_after)
         if isinstance(outcome, Bypass):
             return outcome
-        return Asked(tuple(sorted(set(namespaces))), decision, outcome)
+        return Asked(ordered, decision, outcome)
 
     def _lookup(self, question: Question, not_after: Generation | None) -> Steps[Hit | Miss | Bypass]:
         return lookup(question, self._engine.keys, self._engine.memory, not_after=not_after)
@@ -238,7 +239,7 @@ class Reader:
         self, found: object, namespaces: tuple[Namespace, ...], vector: tuple[Generation, ...]
     ) -> object:
         """Count a hit and return it; a cached function around this one depends on what it depended on."""
-        self._engine.hub.send(Read(self._job.path, "hit"))
+        self._engine.hub.hit(self._job.path)
         outer = current_recording()
         if outer is not None:
             outer.absorb(dict(zip(namespaces, vector, strict=True)))

@@ -73,6 +73,7 @@ class Engine:
         self.memory = Memory()
         self.dependencies: Recent[bytes, tuple[Namespace, ...]] = Recent(20_000)
         self.questions: Recent[bytes, tuple[tuple[Namespace, ...], Question]] = Recent(20_000)
+        self.calls: Recent[object, object] = Recent(10_000)
         self.flights = Flights()
         self.async_flights = AsyncFlights()
         self.unsettled = Unsettled()
@@ -207,7 +208,10 @@ def current_config() -> AppConfig:
         AppRegistryNotReady: Django is not set up yet.
     """
     apps.check_apps_ready()
-    for configs in (apps.app_configs, *reversed(apps.stored_app_configs)):
+    found: AppConfig | None = apps.app_configs.get("genscache")
+    if found is not None:
+        return found
+    for configs in reversed(apps.stored_app_configs):
         config: AppConfig | None = configs.get("genscache")
         if config is not None:
             return config

@@ -153,6 +153,14 @@ class Hub:
             except Exception:
                 logger.exception("A listener of genscache's events raised on %r.", event)
 
+    def hit(self, what: str) -> None:
+        """Count a hit; it is made an event only where somebody listens."""
+        if self._listeners:
+            self.send(Read(what, "hit"))
+            return
+        with self._lock:
+            self._counts["hit"] += 1
+
     def survived(self, kind: Trouble, detail: str) -> None:
         """Log and count something that went wrong and was lived with."""
         logger.warning("%s: %s", kind, detail)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CellType, CodeType, EllipsisType, FunctionType, ModuleType
+from typing import cast
+
+from django.db import models
 
 from genscache.arguments import encode
 from genscache.dependencies import listed, reading, untracked
@@ -51,6 +54,8 @@ class Call:
         forbidden: Why it cannot be cached; empty where it can.
         covered: Database aliases and tables that ``declared`` stands for, so that only others are discovered.
         pinned: Those among them of which ``declared`` stands for some rows only.
+        known: ``base`` and ``declared``.
+        ordered: The same in canonical order, without duplicates.
     """
 
     digest: str
@@ -60,6 +65,14 @@ class Call:
     forbidden: str
     covered: frozenset[tuple[str, str]] | None = None
     pinned: frozenset[tuple[str, str]] = frozenset()
+    known: tuple[Namespace, ...] = field(init=False)
+    ordered: tuple[Namespace, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what each hit needs."""
+        known = (*self.base, *self.declared)
+        object.__setattr__(self, "known", known)
+        object.__setattr__(self, "ordered", tuple(sorted(set(known))))
 
 
 class Identity:
@@ -81,6 +94,10 @@ class Identity:
             *(getattr(function, "__kwdefaults__", None) or {}).values(),
         )
         self._token = secrets.token_hex(8)
+        # What a hook returns differs from call to call; so may the key of an instance that is not saved yet.
+        self._settled = options.depends_on is None and not any(
+            isinstance(each, models.Model) for each in options.dependencies
+        )
 
     @property
     def discover(self) -> bool:
@@ -114,11 +131,22 @@ class Identity:
         dependencies = self.options.dependencies
         if self.options.depends_on is not None:
             dependencies = (*dependencies, *listed(self._hooked(self.options.depends_on, args, kwargs)))
+        identity = encode(
+            (self.path, self._code, self._outside(), engine.context(), engine.catalog.places(), content)
+        )
+        if not self._settled:
+            return self._made(engine, content, identity, dependencies)
+        name = (self, identity)
+        known = engine.calls.get(name)
+        if known is None:
+            known = self._made(engine, content, identity, dependencies)
+            engine.calls.put(name, known)
+        return cast("Call", known)
+
+    def _made(self, engine: Engine, content: str, identity: bytes, dependencies: tuple[object, ...]) -> Call:
         return Call(
             content,
-            encode(
-                (self.path, self._code, self._outside(), engine.context(), engine.catalog.places(), content)
-            ),
+            identity,
             (SITE, self.namespace, Namespace(Kind.CALL, self.path, content)),
             reading(engine.catalog, dependencies),
             untracked(engine.catalog, dependencies),

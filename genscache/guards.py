@@ -17,7 +17,7 @@ from genscache import isolation, sessions
 from genscache.batches import open_batch
 from genscache.engine import Engine
 from genscache.keys import Namespace
-from genscache.transactions import Transaction, in_transaction, open_transactions
+from genscache.transactions import Transaction, in_transaction, open_transactions, own_connections
 from genscache.types import Generation, Mode
 
 OFF = 'the cache is switched off (GENSCACHE["ENABLED"])'
@@ -124,11 +124,15 @@ def decide(engine: Engine, namespaces: Collection[Namespace], *, looking: bool =
         namespaces: What the read depends on.
         looking: There will be no read: open transactions stay as they are, and take no snapshot for it.
     """
-    reason = _forbidden(engine, namespaces)
+    reason = switched_off(engine) or _owed(engine, namespaces)
+    if reason:
+        return Decision(Mode.BYPASS, reason)
+    own = own_connections()
+    reason = sessions.forbidden(engine, own)
     if reason:
         return Decision(Mode.BYPASS, reason)
     decision = _USE
-    for connection, state in open_transactions():
+    for connection, state in open_transactions(own):
         reason = _blocked(connection, state, namespaces)
         if reason:
             return Decision(Mode.BYPASS, reason)
@@ -161,17 +165,14 @@ def switched_off(engine: Engine) -> str:
     return "" if engine.breaker.outage is None else UNREACHABLE
 
 
-def _forbidden(engine: Engine, namespaces: Collection[Namespace]) -> str:
-    """Say why the cache is out of the question, whatever the database does."""
-    reason = switched_off(engine)
-    if reason:
-        return reason
+def _owed(engine: Engine, namespaces: Collection[Namespace]) -> str:
+    """Say which bumps on their way keep a read from the cache; empty where none do."""
     if engine.unsettled:
         return OWED
     batch = open_batch()
     if batch is not None and batch.touches(namespaces):
         return IN_BATCH
-    return sessions.forbidden(engine)
+    return ""
 
 
 def _blocked(connection: BaseDatabaseWrapper, state: Transaction, namespaces: Collection[Namespace]) -> str:

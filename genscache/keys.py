@@ -21,6 +21,7 @@ from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from functools import lru_cache
 from typing import Final
 
 KEY_VERSION: Final = "1"
@@ -159,7 +160,7 @@ class KeySpace:
             fingerprint: Identifies what was asked, without generations.
             generations: The vector. Where it would make the key too long, its digest stands for it: ``:g=~<digest>``.
         """
-        start = f"{self._slot(owner)}:e:{quote(fingerprint)}:g="
+        start = _start(self.prefix, owner, fingerprint)
         vector = ".".join(map(str, generations))
         if len(start) + len(vector) > LONGEST_PLAIN_ENTRY:
             vector = f"~{digest(vector.encode('ascii'))}"
@@ -183,6 +184,16 @@ class KeySpace:
         return f"{slot}}}:l:{rest}"
 
     def _slot(self, owner: str) -> str:
-        """Return the common beginning of an owner's keys; no name quotes to ``*``, so that is the site's."""
-        # An empty hash tag would make Redis Cluster hash the whole key, and scatter what belongs together.
-        return f"{self.prefix}:{KEY_VERSION}:{{{quote(owner) if owner else '*'}}}"
+        return _slot(self.prefix, owner)
+
+
+def _slot(prefix: str, owner: str) -> str:
+    """Return the common beginning of an owner's keys; no name quotes to ``*``, so that is the site's."""
+    # An empty hash tag would make Redis Cluster hash the whole key, and scatter what belongs together.
+    return f"{prefix}:{KEY_VERSION}:{{{quote(owner) if owner else '*'}}}"
+
+
+@lru_cache(10_000)
+def _start(prefix: str, owner: str, fingerprint: str) -> str:
+    """Return the key of an entry without its generations."""
+    return f"{_slot(prefix, owner)}:e:{quote(fingerprint)}:g="

@@ -8,10 +8,9 @@ until it is closed, since one tenant would be served what was stored for another
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from genscache.engine import Engine
@@ -48,22 +47,25 @@ def unfit(engine: Engine, state: Transaction) -> str:
     return CHANGED if _differs(state) and engine.settings.key_context is None else ""
 
 
-def forbidden(engine: Engine) -> str:
+def forbidden(engine: Engine, own: Sequence[BaseDatabaseWrapper]) -> str:
     """Say why no read here may use the cache; empty where it may.
 
     Nobody knows which connection a cached function will use, so one is enough.
+
+    Args:
+        engine: The engine.
+        own: The connections of this thread.
     """
     if engine.settings.key_context is not None:
         return ""
-    return CHANGED if any(_differs(state) for state in _states()) else ""
+    return CHANGED if any(_differs(state) for state in _states(own)) else ""
 
 
 def _differs(state: Transaction) -> bool:
     return state.session_changed or state.locally_changed
 
 
-def _states() -> Iterator[Transaction]:
-    own = connections.all(initialized_only=True)
+def _states(own: Sequence[BaseDatabaseWrapper]) -> Iterator[Transaction]:
     waiting = (found for each in _changed.get() if (found := each()) is not None)
     for connection in (*own, *waiting):
         state = state_of(connection)

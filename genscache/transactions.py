@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, cast
@@ -208,12 +208,23 @@ def remember(connection: BaseDatabaseWrapper) -> None:
         _begun.set((*alive, weakref.ref(connection)))
 
 
-def open_transactions() -> Iterator[tuple[BaseDatabaseWrapper, Transaction]]:
+def own_connections() -> Sequence[BaseDatabaseWrapper]:
+    """Return the connections that this thread has."""
+    return connections.all(initialized_only=True)
+
+
+def open_transactions(
+    own: Sequence[BaseDatabaseWrapper] | None = None,
+) -> Iterator[tuple[BaseDatabaseWrapper, Transaction]]:
     """Yield connections that are inside a transaction or read a pinned snapshot.
 
     They are those of this thread, and of the thread that waits for this coroutine.
+
+    Args:
+        own: What ``own_connections`` has just returned, if anybody knows.
     """
-    own = connections.all(initialized_only=True)
+    if own is None:
+        own = own_connections()
     waiting = [found for each in _begun.get() if (found := each()) is not None and found not in own]
     for connection in (*own, *waiting):
         state = state_of(connection)

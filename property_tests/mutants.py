@@ -31,6 +31,7 @@ from property_tests.mutations import (
     Mutation,
     querysets,
     reading,
+    shortcuts,
     storing,
     texts,
     writing,
@@ -47,6 +48,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *storing.MUTATIONS,
     *texts.MUTATIONS,
     *querysets.MUTATIONS,
+    *shortcuts.MUTATIONS,
 )
 BY_CHANCE = (
     f"{MACHINE}::test_nobody_goes_back_in_time",

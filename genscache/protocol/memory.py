@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from genscache.types import Generation
@@ -29,6 +29,19 @@ class Recent(Generic[Key, Value]):
                 self._items.move_to_end(key)
             return value
 
+    def all(self, keys: Iterable[Key]) -> tuple[Value, ...] | None:
+        """Return what is known of each key and mark them as used; ``None`` if any is unknown."""
+        found = []
+        with self._lock:
+            items = self._items
+            for key in keys:
+                value = items.get(key)
+                if value is None:
+                    return None
+                items.move_to_end(key)
+                found.append(value)
+        return tuple(found)
+
     def put(self, key: Key, value: Value) -> None:
         """Remember ``value``; the least recently used key makes room."""
         with self._lock:
@@ -51,13 +64,7 @@ class Memory:
 
     def expect(self, counters: Sequence[str]) -> tuple[Generation, ...] | None:
         """Return the vector to expect, or ``None`` if any counter is unknown here."""
-        expected = []
-        for counter in counters:
-            generation = self._generations.get(counter)
-            if generation is None:
-                return None
-            expected.append(generation)
-        return tuple(expected)
+        return self._generations.all(counters)
 
     def learn(self, counters: Sequence[str], vector: Sequence[Generation]) -> None:
         """Remember the generations that a fetch has shown."""

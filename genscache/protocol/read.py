@@ -105,16 +105,18 @@ def lookup(
     if any(state.leased for state in states):
         return Bypass(why_leased(states))
     vector = tuple(state.generation for state in states)
-    memory.learn(counters, vector)
+    if vector != expected:
+        memory.learn(counters, vector)
     if not_after is not None and any(generation > not_after for generation in vector):
         return Bypass(NEWER)
-    key = keys.entry(owner, fingerprint, vector)
+    key = (expected_key if vector == expected else None) or keys.entry(owner, fingerprint, vector)
     if key != expected_key:
         # After a second step there is most often nothing yet, and a third round trip is not worth the try.
         payload = None if changed else (yield from _entry(key, counters, states, exact=not_after is not None))
     name = keys.entry(owner, fingerprint, ())
     known = memory.vector_of(name)
-    memory.met(name, vector)
+    if known != vector:
+        memory.met(name, vector)
     if payload is not None:
         return Hit(key, vector, payload)
     return Miss(key, vector, _superseded(question, keys, known, vector))

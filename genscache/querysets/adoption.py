@@ -8,7 +8,8 @@ cache. A made class has the name and the module of the class it was made from, s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from typing import Any, Literal, Self, SupportsIndex, cast
 
 from django.apps import apps
@@ -154,12 +155,27 @@ def _forward(name: str) -> object:
     """Return a manager's method that calls the queryset's."""
 
     def method(self: AnyManager, *args: object, **kwargs: object) -> object:
-        return getattr(self.get_queryset(), name)(*args, **kwargs)
+        rows: Any = self.get_queryset()
+        if _is_fresh(cast("Hashable", type(self))) and getattr(type(rows), name) is getattr(
+            CachedQuerySet, name
+        ):
+            rows._genscache_owned = True
+        return getattr(rows, name)(*args, **kwargs)
 
     method.__name__ = name
     method.__qualname__ = f"CachedManager.{name}"
     method.__doc__ = getattr(CachedQuerySet, name).__doc__
     return method
+
+
+@lru_cache(1_000)
+def _is_fresh(kind: Hashable) -> bool:
+    """Tell whether each queryset of a manager is a new one; that of a related manager may have been prefetched."""
+    original = vars(kind).get(ORIGINAL)
+    return original is not None and all(
+        inspect.getattr_static(original, name) is inspect.getattr_static(models.Manager, name)
+        for name in ("get_queryset", "__getattribute__")
+    )
 
 
 def _over_links(op: Literal["count", "exists"]) -> object:

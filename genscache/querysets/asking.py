@@ -8,6 +8,8 @@ Relied on, each with a test: ``_clone``, ``_fetch_all``, ``_result_cache``, ``_i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from django.apps import apps
@@ -35,8 +37,25 @@ DJANGOS: Final = frozenset({
     "model", "_db", "_hints", "_query", "_result_cache", "_sticky_filter", "_for_write", "_prefetch_related_lookups",
     "_prefetch_done", "_known_related_objects", "_iterable_class", "_fields", "_defer_next_filter", "_deferred_filter",
     "_fetch_mode", "_cloning_enabled", "_genscache_caching", "_genscache_op",
+    "_genscache_owned",
 })  # fmt: skip
 """What a queryset keeps in itself that is in its query, or in its key, or decides nothing about its rows."""
+
+
+NARROWING: Final = (
+    "__init__", "__len__", "_chain", "_clone", "_filter_or_exclude", "_filter_or_exclude_inplace", "_fetch_all",
+    "_not_support_combined_queries", "filter", "get", "order_by", "query",
+)  # fmt: skip
+"""What Django's ``get`` calls on the way to its rows."""
+
+
+@lru_cache(1_000)
+def narrows_as_django(kind: type) -> bool:
+    """Tell whether a made class leaves all steps of ``get`` to Django, which uses each queryset once there."""
+    original = vars(kind).get(ORIGINAL)
+    return original is not None and all(
+        getattr_static(original, name) is getattr_static(QuerySet, name) for name in NARROWING
+    )
 
 
 class AskingQuerySet(QuerySet[M]):
@@ -44,6 +63,8 @@ class AskingQuerySet(QuerySet[M]):
 
     _genscache_caching: Caching | None = None
     _genscache_op: Op = "list"
+    _genscache_owned: bool = False
+    """Nobody else holds this queryset yet: it may be changed instead of copied."""
 
     if TYPE_CHECKING:
         # What Django's stubs leave out.
@@ -55,6 +76,7 @@ class AskingQuerySet(QuerySet[M]):
         _known_related_objects: Known
         _prefetch_done: bool
         _prefetch_related_lookups: tuple[object, ...]
+        _sticky_filter: bool
         _result_cache: list[M] | None
 
     def _clone(self, *args: Any, **kwargs: Any) -> Self:  # noqa: ANN401 - what a project's own class takes
@@ -65,6 +87,17 @@ class AskingQuerySet(QuerySet[M]):
             clone._genscache_op = self._genscache_op
         return clone
 
+    def _chain(self) -> Self:
+        if not self._genscache_owned:
+            return cast("Self", super()._chain())  # type: ignore[misc]  # not in the stubs
+        # What Django does to the query of the copy.
+        query = self.query
+        if not query.filter_is_sticky:
+            query.used_aliases = set()
+        query.filter_is_sticky = self._sticky_filter
+        self._sticky_filter = False
+        return self
+
     def _genscache_cached_as(self, op: Op) -> Caching | None:
         """Return how ``op`` is cached here, ``None`` where it is not."""
         caching = self._genscache_caching or inherited()
@@ -72,6 +105,12 @@ class AskingQuerySet(QuerySet[M]):
             policy = current_engine().policy(self.model)
             return Caching(policy.ops) if op in policy.ops and self._genscache_is_installed() else None
         return caching if op in caching.ops and self._genscache_is_installed() else None
+
+    def _genscache_may_be_cached(self) -> bool:
+        """Tell whether rows are cached here, asked for by ``get`` or otherwise."""
+        caching = self._genscache_caching or inherited()
+        ops = current_engine().policy(self.model).ops if caching is None else caching.ops
+        return ("get" in ops or "list" in ops) and self._genscache_is_installed()
 
     def _genscache_is_installed(self) -> bool:
         """Tell whether the model is not one of a migration's, which look as they did at the time."""
@@ -107,12 +146,11 @@ class AskingQuerySet(QuerySet[M]):
 
     def _genscache_as_get(self) -> Self:
         """Return a copy on which an evaluation counts as ``get``."""
-        if self._genscache_op == "get" or (
-            self._genscache_cached_as("get") is None and self._genscache_cached_as("list") is None
-        ):
+        if self._genscache_op == "get" or not self._genscache_may_be_cached():
             return self
         found = self._genscache_same()
         found._genscache_op = "get"
+        found._genscache_owned = type(self.query) is Query and narrows_as_django(type(self))
         return found
 
     def _genscache_same(self) -> Self:
@@ -186,8 +224,11 @@ class AskingQuerySet(QuerySet[M]):
         return rows
 
     def _genscache_counting(self, op: Op, database: str) -> Callable[[], Result]:
-        plain = self._genscache_plain(database)
-        return cast("Callable[[], Result]", plain.count if op == "count" else plain.exists)
+        def ask() -> object:
+            plain = self._genscache_plain(database)
+            return plain.count() if op == "count" else plain.exists()
+
+        return cast("Callable[[], Result]", ask)
 
     def _genscache_note_iterator(self) -> None:
         if self._genscache_cached_as("list") is not None:

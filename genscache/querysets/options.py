@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
 
 from genscache.policies import OPS, Op
 
 _inherited: ContextVar[Caching | None] = ContextVar("genscache_prefetching", default=None)
+
+
+EVERYTHING: Final = frozenset(OPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Caching:
         lock: One process at a time fills an entry; ``None``: as the model's policy says.
     """
 
-    ops: frozenset[Op] = frozenset(OPS)
+    ops: frozenset[Op] = EVERYTHING
     timeout: float | None = None
     lock: bool | None = None
 

@@ -16,9 +16,10 @@ from django.db.models.query import RawQuerySet
 from genscache import conf
 from genscache.engine import current_engine
 from genscache.policies import Op, checked_ops
-from genscache.querysets.answering import aanswer, answer
+from genscache.querysets.answering import aanswer, answer, aquick, quick
 from genscache.querysets.asking import AskingQuerySet
-from genscache.querysets.options import NEVER, Caching, passed_on
+from genscache.querysets.options import EVERYTHING, NEVER, Caching, passed_on
+from genscache.querysets.quick import quick_job
 from genscache.querysets.raw import CachedRawQuerySet
 from genscache.querysets.replay import awaited, current_script
 from genscache.types import MISSING, Missing
@@ -50,9 +51,10 @@ class CachedQuerySet(AskingQuerySet[M]):
         Raises:
             ValueError: The timeout is negative or too long, or there is no such operation.
         """
-        found = self._genscache_same()
+        found = self if self._genscache_owned else self._genscache_same()
+        found._genscache_owned = False
         found._genscache_caching = Caching(
-            Caching().ops if ops is None else checked_ops("ops=", ops),
+            EVERYTHING if ops is None else checked_ops("ops=", ops),
             None if timeout is MISSING else conf.seconds("timeout", timeout),
             lock,
         )
@@ -60,13 +62,16 @@ class CachedQuerySet(AskingQuerySet[M]):
 
     def nocache(self) -> Self:
         """Return a queryset that asks the database, whatever ``GENSCACHE["MODELS"]`` says."""
-        found = self._genscache_same()
+        found = self if self._genscache_owned else self._genscache_same()
+        found._genscache_owned = False
         found._genscache_caching = NEVER
         return found
 
     # -- Django's methods, in threads
 
     def _fetch_all(self) -> None:
+        # A class that makes rows in its own way may derive querysets from this one.
+        self._genscache_owned = False
         if self._result_cache is None:
             script = current_script()
             if script is not None:
@@ -84,11 +89,21 @@ class CachedQuerySet(AskingQuerySet[M]):
                     self._genscache_rows(asked.database),
                 )
                 self._result_cache = self._genscache_introduced(rows)
-        with passed_on(self._genscache_caching if self._prefetch_related_lookups else None):
+        if self._genscache_caching is None or not self._prefetch_related_lookups:
+            super()._fetch_all()
+            return
+        with passed_on(self._genscache_caching):
             super()._fetch_all()
 
     def get(self, *args: object, **kwargs: object) -> M:
         """Return the one object that fits, as Django does."""
+        if not self._genscache_may_be_cached():
+            return super().get(*args, **kwargs)
+        caching = self._genscache_cached_as("get") if len(kwargs) == 1 and not args else None
+        if caching is not None and current_script() is None:
+            found = quick_job(self, "get", kwargs, caching)
+            if found is not None:
+                return self._genscache_only(quick(found))
         return super(CachedQuerySet, self._genscache_as_get()).get(*args, **kwargs)
 
     def count(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401 - what a project's own class takes
@@ -144,6 +159,11 @@ class CachedQuerySet(AskingQuerySet[M]):
 
     async def aget(self, *args: object, **kwargs: object) -> M:
         """Return the one object that fits, as Django does."""
+        caching = self._genscache_cached_as("get") if len(kwargs) == 1 and not args else None
+        if caching is not None:
+            found = quick_job(self, "get", kwargs, caching, sync_to_async)
+            if found is not None:
+                return self._genscache_only(await aquick(found))
         return await self._genscache_run(self.get, super().aget, *args, **kwargs)
 
     async def afirst(self) -> M | None:
@@ -195,6 +215,19 @@ class CachedQuerySet(AskingQuerySet[M]):
 
     # -- inside
 
+    def _genscache_only(self, rows: list[M]) -> M:
+        """Return the one row by its primary key, or raise what Django would."""
+        found = self._genscache_introduced(rows)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise self.model.MultipleObjectsReturned(  # type: ignore[attr-defined]  # not in the stubs
+                f"get() returned more than one {self.model._meta.object_name} -- it returned {len(found)}!"
+            )
+        raise self.model.DoesNotExist(  # type: ignore[attr-defined]  # the same
+            f"{self.model._meta.object_name} matching query does not exist."
+        )
+
     def _genscache_told(self, op: Op, plain: Callable[[], Result]) -> Result:
         """Answer ``count`` or ``exists``."""
         if self._result_cache is not None:
@@ -206,6 +239,9 @@ class CachedQuerySet(AskingQuerySet[M]):
         caching = self._genscache_cached_as(op)
         if caching is None:
             return plain()
+        found = quick_job(self, op, {}, caching) if op == "count" else None
+        if found is not None:
+            return cast("Result", quick(found))
         asked = self._genscache_asked(op)
         return answer(
             current_engine(),
@@ -220,6 +256,9 @@ class CachedQuerySet(AskingQuerySet[M]):
         caching = None if self._result_cache is not None else self._genscache_cached_as(op)
         if caching is None:
             return await plain()
+        found = quick_job(self, op, {}, caching, sync_to_async) if op == "count" else None
+        if found is not None:
+            return cast("Result", await aquick(found))
         asked = self._genscache_asked(op)
         return await aanswer(
             current_engine(),
@@ -237,7 +276,7 @@ class CachedQuerySet(AskingQuerySet[M]):
         **kwargs: object,
     ) -> Result:
         """Run one of Django's methods in a coroutine, in a thread only where nothing is cached."""
-        if self._genscache_cached_as("list") is None and self._genscache_cached_as("get") is None:
+        if not self._genscache_may_be_cached():
             return await plain(*args, **kwargs)
         try:
             return await awaited(partial(method, *args, **kwargs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from django.db import models
 from django.db.models.sql import Query
@@ -15,10 +16,10 @@ from genscache.filling import Compute, Job
 from genscache.fingerprints import Structure, structure_of
 from genscache.functions import Call
 from genscache.keys import SITE, Kind, Namespace, digest, table_owner
-from genscache.policies import Op
+from genscache.policies import ModelPolicy, Op
 from genscache.protocol.read import Question
 from genscache.querysets.options import Caching
-from genscache.querysets.plans import NOTHING, Planner
+from genscache.querysets.plans import NOTHING, Plan, Planner
 from genscache.tables import fold
 
 
@@ -90,16 +91,36 @@ def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], ob
     plan = planner.plan(asked.query, asked.op, asked.database, structure)
     if plan.forbidden:
         return "" if plan.forbidden == NOTHING else plan.forbidden
-    path = f"{model._meta.label}.{asked.op}"
-    alias = engine.catalog.primary(asked.database)
-    life = caching.timeout if caching.timeout is not None else policy.timeout
-    timeout = engine.settings.timeout if life is None else life
     lock = policy.lock if caching.lock is None else caching.lock
-    declared = planner.namespaces(plan, asked.query, asked.database)
+    zone = timezone.get_current_timezone_name() if structure.zoned else ""
+    outside = (asked.op, asked.database, asked.form, zone, engine.context(), engine.catalog.places())
+    # One content has one SQL with one set of parameters: what it depends on is the same, and so are all names.
+    name = (structure.content, outside, lock)
+    known = engine.calls.get(name)
+    if known is None:
+        known = _named(engine, asked, structure, plan, outside, lock=lock)
+        engine.calls.put(name, known)
+    subject, call = cast("tuple[QuerySubject, Call]", known)
+    return Job(engine, subject, call, Compute(compute), life(engine, caching, policy))
+
+
+def life(engine: Engine, caching: Caching, policy: ModelPolicy) -> int:
+    """Return how long an entry lives, in milliseconds."""
+    timeout = caching.timeout if caching.timeout is not None else policy.timeout
+    return round((engine.settings.timeout if timeout is None else timeout) * 1000)
+
+
+def _named(
+    engine: Engine, asked: Asked, structure: Structure, plan: Plan, outside: tuple[object, ...], *, lock: bool
+) -> tuple[QuerySubject, Call]:
+    """Return what a query is called and what it depends on."""
+    model = asked.model
+    alias = engine.catalog.primary(asked.database)
+    declared = engine.part(Planner).namespaces(plan, asked.query, asked.database)
     whole = {each.owner for each in declared if each.kind is Kind.ROWS}
     call = Call(
         "",
-        _identity(engine, asked, structure),
+        digest(encode(("query", outside, structure.content))).encode(),
         (SITE,),
         declared,
         "",
@@ -107,9 +128,7 @@ def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], ob
         frozenset((alias, table) for table in plan.tables if table_owner(alias, table) not in whole),
     )
     owner = table_owner(alias, fold(model._meta.db_table))
-    return Job(
-        engine, QuerySubject(path, owner, lock, _order(asked)), call, Compute(compute), round(timeout * 1000)
-    )
+    return QuerySubject(f"{model._meta.label}.{asked.op}", owner, lock, _order(asked)), call
 
 
 def _order(asked: Asked) -> str:
@@ -121,10 +140,3 @@ def _order(asked: Asked) -> str:
     # get() takes a few rows, to see whether there is more than one.
     few = asked.op == "get" and query.low_mark == 0 and query.high_mark != 1
     return "any slice" if query.is_sliced and not few else "any"
-
-
-def _identity(engine: Engine, asked: Asked, structure: Structure) -> bytes:
-    """Return what identifies the question, the tenant and the database, without generations."""
-    zone = timezone.get_current_timezone_name() if structure.zoned else ""
-    outside = (asked.op, asked.database, asked.form, zone, engine.context(), engine.catalog.places())
-    return digest(encode(("query", outside, structure.content))).encode()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from redis.asyncio import Redis
@@ -17,8 +17,9 @@ from redis.exceptions import ConnectionError as DriverConnectionError
 from redis.exceptions import ResponseError
 
 from genscache.stores.aioconnections import PatientPool
-from genscache.stores.base import Answer, AsyncStore, Operation
-from genscache.stores.commands import Command, Commands, Reply, Word
+from genscache.stores.base import Answer, AsyncStore, Fetch, Operation
+from genscache.stores.commands import Command, Commands, Reply, Word, fetched
+from genscache.stores.express import Pool, asend, is_plain, packed
 from genscache.stores.faults import translated
 from genscache.stores.redis import TIMEOUT, UNLIMITED, redis_capabilities
 from genscache.stores.scripts import Scripts
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from genscache.stores.gate import Gate
+    from genscache.types import Fetched
 
 
 class AsyncBatch(Protocol):
@@ -98,10 +100,14 @@ class AsyncRedisStore(AsyncStore):
         self._entrance = None if gate is None else AsyncEntrance(gate)
         self._sessions: WeakKeyDictionary[AbstractEventLoop, _Session] = WeakKeyDictionary()
         self._lock = Lock()
-        _client(url, self._entrance)
+        self._plain = is_plain(cast("Pool", _client(url, self._entrance).connection_pool))
 
     async def execute(self, operation: Operation[Answer]) -> Answer:
         """Do one operation in one round trip (two where the server does not know a step yet)."""
+        if type(operation) is Fetch and self._plain:
+            command = packed(operation)
+            if command is not None:
+                return cast("Answer", await self._fetch(operation, command))
         dialogue = self._commands.dialogue(operation)
         with translated(self.capabilities.name):
             try:
@@ -118,6 +124,14 @@ class AsyncRedisStore(AsyncStore):
             session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.closing.aclose()
+
+    async def _fetch(self, operation: Fetch, command: list[bytes]) -> Fetched:
+        pool = cast("Pool", (await self._session()).client.connection_pool)
+        try:
+            return fetched(operation, await asend(pool, command))
+        except Exception:
+            with translated(self.capabilities.name):
+                raise
 
     async def _send(self, batch: list[Command]) -> list[Reply]:
         client: AsyncSender = (await self._session()).client

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
@@ -45,6 +46,9 @@ Dialogue: TypeAlias = Generator[list[Command], list[Reply], Answer]
 _COUNTER: Final = re.compile(rb"(0|[1-9][0-9]{0,15})((?: [A-Za-z0-9_.-]+@(?:0|[1-9][0-9]{0,15}))*)")
 _DEADLINE: Final = re.compile(rb"@([0-9]+)")
 
+MOST_DIGITS: Final = 16
+"""Characters of the longest generation."""
+
 NO_FENCE: Final = -1
 """Given to a step in place of a lease's length, where the store has no fence."""
 
@@ -60,6 +64,10 @@ def parse_counter(raw: object) -> CounterState | None:
     """
     if not isinstance(raw, bytes):
         return None
+    return _remembered(raw) if len(raw) <= MOST_DIGITS else _parsed(raw)
+
+
+def _parsed(raw: bytes) -> CounterState | None:
     match = _COUNTER.fullmatch(raw)
     if match is None:
         return None
@@ -70,6 +78,10 @@ def parse_counter(raw: object) -> CounterState | None:
     if leases and any(int(deadline) >= GENERATION_LIMIT for deadline in _DEADLINE.findall(leases)):
         return None
     return CounterState(generation, leased=bool(leases), quarantined=FENCE_TOKEN in leases)
+
+
+_remembered: Final = lru_cache(20_000)(_parsed)
+"""The same for texts without leases, which are the same in one read after another."""
 
 
 def parse_clock(raw: object) -> Generation:
@@ -197,8 +209,16 @@ def _fetch(operation: Fetch) -> Dialogue[Fetched]:
     keys = operation.counters if operation.entry is None else (*operation.counters, operation.entry)
     if not keys:
         return Fetched((), None)
-    (reply,) = _checked((yield [("MGET", *keys)]))
-    if not isinstance(reply, list) or len(reply) != len(keys):
+    (reply,) = yield [("MGET", *keys)]
+    return fetched(operation, reply)
+
+
+def fetched(operation: Fetch, reply: Reply) -> Fetched:
+    """Return the answer that the reply to the ``MGET`` of a fetch amounts to."""
+    if isinstance(reply, Exception):
+        raise reply
+    expected = len(operation.counters) + (operation.entry is not None)
+    if not isinstance(reply, list) or len(reply) != expected:
         raise unexpected(reply)
     entry = None if operation.entry is None else reply[-1]
     states = tuple(parse_counter(raw) for raw in reply[: len(operation.counters)])

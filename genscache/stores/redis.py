@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -11,9 +11,10 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from genscache.stores.address import mask_url
-from genscache.stores.base import Answer, Capabilities, Operation, Store
-from genscache.stores.commands import Command, Commands, Reply, Word
+from genscache.stores.base import Answer, Capabilities, Fetch, Operation, Store
+from genscache.stores.commands import Command, Commands, Reply, Word, fetched
 from genscache.stores.connections import CarefulPool
+from genscache.stores.express import Pool, is_plain, packed, send
 from genscache.stores.faults import translated
 from genscache.stores.scripts import Scripts
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from redis.connection import ConnectionPool
 
     from genscache.stores.gate import Gate
+    from genscache.types import Fetched
 
 TIMEOUT: Final = 1.0
 """Seconds to wait for a connection, and for each answer, where the URL does not say otherwise."""
@@ -101,9 +103,15 @@ class RedisStore(Store):
         self.capabilities = redis_capabilities(url)
         self._commands = Commands(clock_key, Scripts.load(), gate)
         self._client = _client(url, None if gate is None else Entrance(gate))
+        self._pool = cast("Pool", self._client.connection_pool)
+        self._plain = is_plain(self._pool)
 
     def execute(self, operation: Operation[Answer]) -> Answer:
         """Do one operation in one round trip (two where the server does not know a step yet)."""
+        if type(operation) is Fetch and self._plain:
+            command = packed(operation)
+            if command is not None:
+                return cast("Answer", self._fetch(operation, command))
         dialogue = self._commands.dialogue(operation)
         with translated(self.capabilities.name):
             try:
@@ -118,6 +126,13 @@ class RedisStore(Store):
         """Give back the connections."""
         pool: ConnectionPool = self._client.connection_pool
         pool.disconnect()
+
+    def _fetch(self, operation: Fetch, command: list[bytes]) -> Fetched:
+        try:
+            return fetched(operation, send(self._pool, command))
+        except Exception:
+            with translated(self.capabilities.name):
+                raise
 
     def _send(self, batch: list[Command]) -> list[Reply]:
         client: Sender = self._client

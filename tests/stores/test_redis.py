@@ -18,7 +18,7 @@ from genscache.stores.base import Acquire, Bump, Ensure, Fetch, Lease, Put, Read
 from genscache.stores.limits import COUNTER_TTL
 from genscache.stores.redis import RedisStore
 from genscache.testing import BlockingStore, StoreContract
-from genscache.types import NO_GENERATION, CounterState
+from genscache.types import NO_GENERATION, CounterState, Fetched
 
 LONG = 600_000
 ALLOWED = {"MGET", "GET", "SET", "UNLINK", "EVALSHA", "EVAL"}
@@ -308,6 +308,13 @@ class Spy:
             return send(batch)
 
         monkeypatch.setattr(store, "_send", seen)
+        fetch = store._fetch
+
+        def fetching(operation: Fetch, command: list[bytes]) -> Fetched:
+            self.batches.append([command[0].split(b"\r\n")[2].decode()])
+            return fetch(operation, command)
+
+        monkeypatch.setattr(store, "_fetch", fetching)
 
 
 def test_every_operation_is_one_round_trip(

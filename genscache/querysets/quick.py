@@ -1,0 +1,162 @@
+"""Questions that need no query: a row by its primary key, or a count of all rows, of a manager as it stands.
+
+For such a question what is asked follows from the model, the operation and one plain value, so that neither a query is
+built nor its structure is walked once the names of its answer are known. Everything else goes the general way, and so
+does the first question of each kind, by which the names are learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import UUID
+
+from django.db import models
+from django.db.models.query import MAX_GET_RESULTS, ModelIterable
+from django.db.models.sql import Query
+from django.db.models.sql.where import AND, WhereNode
+from django.utils import timezone
+
+from genscache.engine import Engine, current_engine
+from genscache.filling import Compute, Job
+from genscache.policies import Op
+from genscache.querysets.asking import AskingQuerySet, narrows_as_django
+from genscache.querysets.options import Caching
+from genscache.querysets.subjects import job, life
+
+if TYPE_CHECKING:
+    from genscache.functions import Call
+    from genscache.querysets.subjects import QuerySubject
+
+PLAIN: Final = frozenset({int, str, UUID})
+"""Types of values that mean the same wherever they come from."""
+
+FIELDS: Final = frozenset({
+    models.AutoField, models.BigAutoField, models.SmallAutoField, models.IntegerField, models.BigIntegerField,
+    models.SmallIntegerField, models.PositiveIntegerField, models.PositiveBigIntegerField, models.CharField,
+    models.SlugField, models.UUIDField,
+})  # fmt: skip
+"""Types of primary keys that treat a value in the same way at any time."""
+
+_FRESH: Final = tuple(
+    (name, value) for name, value in vars(Query(None)).items() if name not in ("model", "where")
+)
+
+AnyQuerySet = AskingQuerySet[Any]  # of whatever model
+
+
+def quick_job(
+    rows: AnyQuerySet,
+    op: Op,
+    lookups: Mapping[str, object],
+    caching: Caching,
+    kind: Callable[[Callable[[], object]], Callable[[], object]] = lambda ask: ask,
+) -> Job | None:
+    """Return the job of answering a question that needs no query; ``None``: it goes the general way.
+
+    Args:
+        rows: The queryset.
+        op: ``"get"`` or ``"count"``.
+        lookups: What ``get`` was given.
+        caching: How it is cached.
+        kind: Turns what asks the database into what the caller can do.
+    """
+    if not _is_bare(rows):
+        return None
+    asked = _value(rows.model, lookups) if op == "get" else ()
+    if asked is None:
+        return None
+    engine = current_engine()
+    policy = engine.policy(rows.model)
+    lock = policy.lock if caching.lock is None else caching.lock
+    database = rows.db
+    name = (
+        rows.model, type(rows), op, asked, database, type(getattr(rows, "_fetch_mode", None)), lock,
+        timezone.get_current_timezone_name(), engine.context(), engine.catalog.places(),
+    )  # fmt: skip
+
+    def ask() -> object:
+        if op == "count":
+            return rows._genscache_counting(op, database)()
+        return _narrowed(rows, lookups)._genscache_rows(database)()
+
+    known = engine.calls.get(name)
+    if known is None:
+        found = _learned(engine, rows, op, lookups, caching)
+        if found is None:
+            return None
+        known = found
+        engine.calls.put(name, known)
+    if not known:
+        return None
+    subject, call = cast("tuple[QuerySubject, Call]", known)
+    return Job(engine, subject, call, Compute(kind(ask)), life(engine, caching, policy))
+
+
+def _learned(
+    engine: Engine, rows: AnyQuerySet, op: Op, lookups: Mapping[str, object], caching: Caching
+) -> tuple[object, ...] | None:
+    """Ask the general way what the question is called; empty: it is not cached, ``None``: nobody knows yet."""
+    try:
+        narrowed = rows if op == "count" else _narrowed(rows, lookups)
+        found = job(engine, narrowed._genscache_asked(op), caching, lambda: None)
+    except Exception:  # noqa: BLE001 - on the general way it is raised again, with its own words
+        return None
+    return (found.identity, found.call) if isinstance(found, Job) else ()
+
+
+def _narrowed(rows: AnyQuerySet, lookups: Mapping[str, object]) -> AnyQuerySet:
+    """Return the queryset that Django's ``get`` would evaluate."""
+    found = rows.filter(**lookups).order_by()
+    found.query.set_limits(high=MAX_GET_RESULTS)
+    found._genscache_op = "get"
+    return found
+
+
+def _is_bare(rows: AnyQuerySet) -> bool:
+    """Tell whether a queryset is as a manager makes it, and has nothing that only it knows."""
+    if (
+        rows._for_write
+        or rows._hints
+        or rows._fields is not None
+        or rows._known_related_objects
+        or rows._prefetch_related_lookups
+        or rows._sticky_filter
+        or rows._iterable_class is not ModelIterable
+        or not narrows_as_django(type(rows))
+    ):
+        return False
+    query = rows.query
+    held = query.__dict__
+    where = query.where
+    if (
+        type(query) is not Query
+        or type(where) is not WhereNode
+        or where.children
+        or where.negated
+        or where.connector != AND
+    ):
+        return False
+    extra = len(held) - len(_FRESH) - 2
+    if extra and (extra != 1 or held.get("filter_is_sticky", True)):
+        return False
+    return query.model is rows.model and all(held.get(name) == value for name, value in _FRESH)
+
+
+def _value(model: type[models.Model], lookups: Mapping[str, object]) -> Hashable | None:
+    """Return what tells a look-up of one row by its primary key from others; ``None``: it is something else."""
+    if len(lookups) != 1:
+        return None
+    ((name, value),) = lookups.items()
+    kind = type(value)
+    if kind not in PLAIN or name not in _key_names(model):
+        return None
+    return kind, value, model._meta.pk.get_lookup("exact")
+
+
+@lru_cache(5_000)
+def _key_names(model: Any) -> frozenset[str]:  # noqa: ANN401 - a model class, as a key
+    """Return the names of a primary key that treats values plainly."""
+    key = model._meta.pk
+    return frozenset({"pk", key.name, key.attname}) if type(key) in FIELDS else frozenset()

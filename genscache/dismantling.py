@@ -185,6 +185,9 @@ class _Dismantling:
         """Add a column, and return its letter."""
         packed = pack(values)
         if packed is None:
+            if memoryview in map(type, values):
+                # What PostgreSQL gives for a BinaryField: pickle cannot, the instance's own __getstate__ can.
+                raise NotParts
             self._rest.append(values)
             packed = REST, len(self._rest) - 1
         letter, data = packed

@@ -31,7 +31,7 @@ def use(settings: Settings) -> Iterator[Use]:
     engines: list[Engine] = []
 
     def use(**options: object) -> Engine:
-        # The tests' servers are a moment old, and some restart: see tests/fence for what a project makes of that.
+        # The tests' servers are a moment old, and some restart: tests/stores/test_fence.py has the fence on.
         settings.GENSCACHE = {"STORE": "memory://", "PREFIX": prefix, "FENCE": False, **options}
         engines.append(current_engine())
         return engines[-1]

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from typing import cast
 
 from genscache import auditing, flights, guards
-from genscache.codec import Unreadable
+from genscache.codec import Decoded, Unreadable
 from genscache.engine import Engine
 from genscache.events import Read
 from genscache.exceptions import StoreError
-from genscache.filling import Filler, Job, read_hint
+from genscache.filling import Filler, Job, Raised, read_hint
 from genscache.flights import AsyncFlight, AsyncFlights, Flight, Flights, Shared
 from genscache.guards import Decision
 from genscache.keys import Namespace
 from genscache.protocol import lock, write
-from genscache.protocol.read import Bypass, Hit, Miss, Question, lookup
+from genscache.protocol.expecting import Glance, glance
+from genscache.protocol.memory import Copy
+from genscache.protocol.read import Bypass, Hit, Miss, Question, known_answer, lookup
 from genscache.protocol.steps import Local, Steps
 from genscache.recording import current_recording
-from genscache.stores.base import Fetch
+from genscache.stores.base import MARK, Fetch
 from genscache.transactions import open_transactions
-from genscache.types import Generation, Mode
+from genscache.types import MISSING, Fetched, Generation, Mode
 
 LOCK_PATIENCE = 10.0
 """Seconds that other processes wait for the one that fills, with ``lock=True``."""
@@ -67,6 +69,77 @@ class Asked:
     outcome: Hit | Miss
 
 
+class First:
+    """The first fetch of a read that has asked without generators, to be gone on from.
+
+    Attributes:
+        namespaces: What the call is thought to depend on.
+        decision: What the guards allowed.
+        question: What was asked.
+        look: How.
+        moment: On the flights' clock, before it was asked.
+        fetched: The answer, once there is one.
+    """
+
+    __slots__ = ("decision", "fetched", "look", "moment", "namespaces", "question")
+
+    def __init__(
+        self,
+        namespaces: tuple[Namespace, ...],
+        decision: Decision,
+        question: Question,
+        look: Glance,
+        moment: int,
+    ) -> None:
+        self.namespaces = namespaces
+        self.decision = decision
+        self.question = question
+        self.look = look
+        self.moment = moment
+        self.fetched: Fetched | None = None
+
+
+def read(job: Job, *, fresh: bool = False) -> object:
+    """Answer a call in this thread.
+
+    Args:
+        job: The call.
+        fresh: Compute even where there is an entry, and replace it.
+    """
+    engine = job.engine
+    reader = Reader(job, engine.flights)
+    fetch = None if fresh else reader.glance()
+    if fetch is None:
+        return _unwrapped(engine.run(reader.answer(fresh=fresh)))
+    try:
+        fetched = engine.store.execute(fetch)
+    except StoreError as error:
+        return _unwrapped(engine.run(reader.failed(error)))
+    found = reader.seen(fetched)
+    return _unwrapped(engine.run(reader.answer())) if found is MISSING else found
+
+
+async def aread(job: Job, *, fresh: bool = False) -> object:
+    """Answer a call in a coroutine, as ``read`` does."""
+    engine = job.engine
+    reader = Reader(job, engine.async_flights)
+    fetch = None if fresh else reader.glance()
+    if fetch is None:
+        return _unwrapped(await engine.arun(reader.answer(fresh=fresh)))
+    try:
+        fetched = await engine.async_store.execute(fetch)
+    except StoreError as error:
+        return _unwrapped(await engine.arun(reader.failed(error)))
+    found = reader.seen(fetched)
+    return _unwrapped(await engine.arun(reader.answer())) if found is MISSING else found
+
+
+def _unwrapped(result: object) -> object:
+    if isinstance(result, Raised):
+        raise result.error
+    return result
+
+
 class Reader:
     """Answers one call.
 
@@ -79,6 +152,55 @@ class Reader:
         self._job = job
         self._engine = job.engine
         self._flights = joined
+        self._first: First | None = None
+
+    # -- a hit, for which no generators are needed
+
+    def glance(self) -> Fetch | None:
+        """Return the one question that a hit takes; ``None`` where there is more to do than to ask it."""
+        job, engine = self._job, self._engine
+        call = job.call
+        if call.forbidden or job.ttl <= 0 or engine.unsettled:
+            return None
+        found = engine.dependencies.get(call.identity)
+        if found is None and job.identity.discover:
+            return None
+        namespaces = (*call.known, *found) if found else call.known
+        decision = guards.decide(engine, namespaces)
+        if decision.mode is Mode.BYPASS:
+            return None
+        moment = self._flights.now()
+        question = job.identity.question(engine, call, namespaces)
+        self._first = First(
+            namespaces, decision, question, glance(question, engine.keys, engine.memory), moment
+        )
+        return self._first.look.fetch
+
+    def seen(self, fetched: Fetched) -> object:
+        """Return the value if the answer to ``glance`` is a hit; ``MISSING``: ``answer`` is to go on from there."""
+        first, engine = cast("First", self._first), self._engine
+        first.fetched = fetched
+        hit = known_answer(
+            first.question, engine.keys, engine.memory, first.look, fetched, first.decision.not_after
+        )
+        if type(hit) is not Hit or engine.settings.audit or auditing.everywhere():
+            return MISSING
+        found = self._value(hit)
+        if isinstance(found, Unreadable):
+            return MISSING
+        engine.hub.hit(self._job.path)
+        outer = current_recording()
+        if outer is not None:
+            ordered = sorted(set(first.namespaces))
+            outer.absorb(dict(zip(ordered, hit.vector, strict=True)))
+        return found
+
+    def failed(self, error: StoreError) -> Steps[object]:
+        """Do without the store, which could not be asked."""
+        self._engine.trouble(error, f"{self._job.path} asks the database")
+        return (yield from self._bypass(NO_STORE))
+
+    # -- everything
 
     def answer(self, *, fresh: bool = False, joins: int = MOST_JOINS) -> Steps[object]:
         """Answer from the store, or compute and store.
@@ -88,7 +210,7 @@ class Reader:
             joins: How often to wait for somebody else's fill before computing.
         """
         yield from self._pay_debts()
-        moment = self._flights.now()
+        moment = self._flights.now() if self._first is None else self._first.moment
         try:
             asked = yield from self._ask()
         except StoreError as error:
@@ -97,7 +219,7 @@ class Reader:
         if isinstance(asked, Bypass):
             return (yield from self._bypass(asked.reason))
         if isinstance(asked.outcome, Hit) and not fresh:
-            found = self._decode(asked.outcome.key, asked.outcome.payload)
+            found = self._decode(asked.outcome)
             if not isinstance(found, Unreadable):
                 if auditing.chosen(self._job):
                     yield from auditing.audit(
@@ -136,7 +258,11 @@ class Reader:
         return Asked(ordered, decision, outcome)
 
     def _lookup(self, question: Question, not_after: Generation | None) -> Steps[Hit | Miss | Bypass]:
-        return lookup(question, self._engine.keys, self._engine.memory, not_after=not_after)
+        first, self._first = self._first, None
+        asked = None
+        if first is not None and first.fetched is not None and first.question == question:
+            asked = first.look, first.fetched
+        return lookup(question, self._engine.keys, self._engine.memory, not_after=not_after, asked=asked)
 
     def _together(self, filler: Filler, moment: int, joins: int) -> Steps[object]:
         """Fill, or wait for whoever fills the same key in this process."""
@@ -164,7 +290,7 @@ class Reader:
                 # The leader found more dependencies than were known. This caller has not read their generations, so
                 # they may have been bumped after the leader's queries and before this caller began: ask for them.
                 return (yield from self.answer(joins=joins - 1))
-            found = None if shared is None else self._decode(*shared)
+            found = None if shared is None else self._decode(Hit(shared[0], (), shared[1]))
             if shared is not None and not isinstance(found, Unreadable):
                 return self._served(found, filler.namespaces, filler.miss.vector)
         return (yield from filler.fill())[0]
@@ -207,10 +333,11 @@ class Reader:
         if isinstance(outcome, Bypass):
             return (yield from self._bypass(outcome.reason)), None
         if isinstance(outcome, Hit):
-            found = self._decode(outcome.key, outcome.payload)
+            found = self._decode(outcome)
             if not isinstance(found, Unreadable):
                 served = self._served(found, filler.namespaces, outcome.vector)
-                return served, (outcome.key, outcome.payload)
+                # Who waits has no use for a copy of this reader's.
+                return served, (outcome.key, outcome.payload) if outcome.copy is None else None
         filler.miss = _miss(outcome)
         return (yield from filler.fill())
 
@@ -228,11 +355,30 @@ class Reader:
             note_bypass(self._engine, self._job.path, reason)
         return (yield self._job.compute)
 
-    def _decode(self, key: str, payload: bytes) -> object:
-        """Return the value, or ``Unreadable``, which is a miss."""
-        found = self._engine.codec.decode(payload, key=key)
+    def _decode(self, hit: Hit) -> object:
+        """Return the value, or ``Unreadable``, which is a miss, and counted."""
+        found = self._value(hit)
         if isinstance(found, Unreadable):
-            self._engine.hub.survived("unreadable entry", f"{key}: {found.reason}")
+            self._engine.hub.survived("unreadable entry", f"{hit.key}: {found.reason}")
+        return found
+
+    def _value(self, hit: Hit) -> object:
+        """Return the value, or ``Unreadable``; keep a copy of what is asked for again and again."""
+        if hit.copy is not None:
+            return cast("Decoded", hit.copy.value).build()
+        engine = self._engine
+        parsed = engine.codec.parse(hit.payload, key=hit.key)
+        if isinstance(parsed, Unreadable):
+            return parsed
+        found = parsed.build()
+        copies = engine.memory.copies
+        if (
+            hit.again
+            and copies.room
+            and engine.store.capabilities.marks
+            and not isinstance(found, Unreadable)
+        ):
+            copies.keep(hit.key, Copy(hit.payload[MARK], parsed, parsed.size))
         return found
 
     def _served(

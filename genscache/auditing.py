@@ -80,6 +80,11 @@ def every_hit() -> Iterator[None]:
         _always.reset(token)
 
 
+def everywhere() -> bool:
+    """Tell whether every hit here is audited."""
+    return _always.get()
+
+
 def chosen(job: Job) -> bool:
     """Tell whether a hit is to be audited: by chance, and where an audit can prove something."""
     settings = job.engine.settings

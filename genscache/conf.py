@@ -46,6 +46,7 @@ class Settings:
         sign: Sign entries with a key derived from ``SECRET_KEY``.
         allowed_classes: Unsigned pickles may hold these classes besides the safe ones.
         max_entry_bytes: Larger payloads are returned and not stored.
+        local_bytes: Room for copies of entries in each process, which are served once the store has confirmed them.
         enabled: False: every read bypasses; writes still invalidate.
         audit: Share of hits, 0 to 1, that are compared with the database.
         audit_except: Patterns of what is never audited.
@@ -67,6 +68,7 @@ class Settings:
     sign: bool = True
     allowed_classes: tuple[str, ...] = ()
     max_entry_bytes: int = 1_048_576
+    local_bytes: int = 16 * 1_048_576
     enabled: bool = True
     audit: float = 0.0
     audit_except: tuple[str, ...] = ()
@@ -235,6 +237,14 @@ def _size(name: str, value: object) -> int:
     return value
 
 
+def _room(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ImproperlyConfigured(
+            f"{name} must be a number of bytes, got {value!r}. Use 16777216, or 0 for none."
+        )
+    return value
+
+
 def _share(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ImproperlyConfigured(f"{name} must be a number from 0 to 1, got {value!r}. Use 0.001.")
@@ -320,6 +330,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "SIGN": _flag,
     "ALLOWED_CLASSES": _names,
     "MAX_ENTRY_BYTES": _size,
+    "LOCAL_BYTES": _room,
     "ENABLED": _flag,
     "AUDIT": _share,
     "AUDIT_EXCEPT": _names,

@@ -13,11 +13,11 @@ from asgiref.sync import markcoroutinefunction
 from django.db import models
 
 from genscache import conf
-from genscache.answers import Reader, note_bypass
+from genscache.answers import aread, note_bypass, read
 from genscache.dependencies import Dependency, ObjectRef, resolve_model
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
-from genscache.filling import Compute, Job, Raised
+from genscache.filling import Compute, Job
 from genscache.functions import Identity, Options
 from genscache.guards import switched_off
 from genscache.invalidation import aannounce, announce
@@ -152,8 +152,7 @@ class CachedFunction(_Cached[P], Generic[P, R]):
         if reason:
             note_bypass(engine, self._identity.path, reason)
             return self.__wrapped__(*args, **kwargs)  # type: ignore[arg-type]  # they come from P
-        reader = Reader(self._job(engine, args, kwargs), engine.flights)
-        return cast("R", _unwrapped(engine.run(reader.answer(fresh=fresh))))
+        return cast("R", read(self._job(engine, args, kwargs), fresh=fresh))
 
 
 class AsyncCachedFunction(_Cached[P], Generic[P, R]):
@@ -193,8 +192,7 @@ class AsyncCachedFunction(_Cached[P], Generic[P, R]):
         if reason:
             note_bypass(engine, self._identity.path, reason)
             return await self.__wrapped__(*args, **kwargs)  # type: ignore[arg-type]  # they come from P
-        reader = Reader(self._job(engine, args, kwargs), engine.async_flights)
-        return cast("R", _unwrapped(await engine.arun(reader.answer(fresh=fresh))))
+        return cast("R", await aread(self._job(engine, args, kwargs), fresh=fresh))
 
 
 class Decorator(Protocol):
@@ -330,9 +328,3 @@ def _check(dependency: object) -> None:
         f"{dependency!r} is nothing that a function can depend on. "
         'Pass a model, "app.Model", obj(Model, pk) or a name.'
     )
-
-
-def _unwrapped(result: object) -> object:
-    if isinstance(result, Raised):
-        raise result.error
-    return result

@@ -70,7 +70,7 @@ class Engine:
         self._opening = threading.Lock()
         self.hub.forked()
         self.breaker.forked()
-        self.memory = Memory()
+        self.memory = Memory(room=self.settings.local_bytes)
         self.dependencies: Recent[bytes, tuple[Namespace, ...]] = Recent(20_000)
         self.questions: Recent[bytes, tuple[tuple[Namespace, ...], Question]] = Recent(20_000)
         self.calls: Recent[object, object] = Recent(10_000)

@@ -3,7 +3,7 @@
     magic and version   3 bytes   "gc1"
     flags               1         1: the body is compressed; 2: it is in parts (see ``parts``), else a pickle
     serializer          4         digest of its name
-    signature          16         keyed BLAKE2b over the entry's key and everything else here
+    signature          16         keyed BLAKE2b over the entry's key and everything else here; ``stores.base.MARK``
     length of models    4
     models                        "module:Class <tab> definition" a line; without a module: that of the line before
     body

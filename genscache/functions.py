@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import CellType, CodeType, EllipsisType, FunctionType, ModuleType
-from typing import cast
+from typing import Final, cast
 
 from django.db import models
 
@@ -21,6 +21,9 @@ from genscache.scalars import SCALARS
 from genscache.signatures import CallSignature, function_path
 from genscache.stores.limits import COUNTER_TTL
 from genscache.types import MISSING
+
+PLAIN: Final = frozenset({int, str, bytes, bool, type(None)})
+"""Types of arguments that are what they are equal to, if their types are the same, too."""
 
 SLACK = 60_000
 """How much longer than two entries the counter of a single call lives, in milliseconds."""
@@ -98,6 +101,8 @@ class Identity:
         self._settled = options.depends_on is None and not any(
             isinstance(each, models.Model) for each in options.dependencies
         )
+        # Then plain arguments alone tell calls apart.
+        self._fixed = self._settled and not self._cells and options.key is None
 
     @property
     def discover(self) -> bool:
@@ -127,6 +132,22 @@ class Identity:
             UncacheableArgument: An argument has no canonical form.
             InvalidNamespace: A dependency is not an installed model, object or name.
         """
+        if not self._fixed:
+            return self._called(engine, args, kwargs)
+        found = (*args, *kwargs.items())
+        # By its type, too: 1 == True == 1.0, and each of them is another argument.
+        types = tuple(map(type, args)) + tuple([type(value) for value in kwargs.values()])
+        if not PLAIN.issuperset(types):
+            return self._called(engine, args, kwargs)
+        name = (self, found, types, engine.context(), engine.catalog.places())
+        known = engine.calls.get(name)
+        if known is None:
+            known = self._called(engine, args, kwargs)
+            engine.calls.put(name, known)
+        return cast("Call", known)
+
+    def _called(self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]) -> Call:
+        """Work out what a call is in the store."""
         content = self.digest(args, kwargs)
         dependencies = self.options.dependencies
         if self.options.depends_on is not None:

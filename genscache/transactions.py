@@ -153,7 +153,7 @@ class Transaction:
     @property
     def pinned(self) -> bool:
         """Tell whether an unfinished SELECT holds the connection's snapshot."""
-        return any(cursor.unfinished for cursor in tuple(self._cursors))
+        return bool(self._cursors) and any(cursor.unfinished for cursor in tuple(self._cursors))
 
     # -- savepoints
 

@@ -46,10 +46,17 @@ class CounterState:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The answer to one fetch: counters in the order asked (``None``: no such counter) and the entry's bytes."""
+    """The answer to one fetch.
+
+    Attributes:
+        states: Counters in the order asked; ``None``: no such counter.
+        entry: The entry's bytes; ``None`` where there is none, or where a mark was named.
+        same: The entry has the mark that was named.
+    """
 
     states: tuple[CounterState | None, ...]
     entry: bytes | None
+    same: bool = False
 
 
 class Mode(Enum):

@@ -121,5 +121,5 @@ class TableStatistics:
             table_namespace(Kind.ROWS, alias, table),
         ]
         # Counters that nobody has read yet are made, so that a bump moves them.
-        states, _, _ = self._engine.run(observe(self._engine.counters(namespaces)))
+        states = self._engine.run(observe(self._engine.counters(namespaces)))
         return None if any(each.leased for each in states) else tuple(each.generation for each in states)

@@ -92,7 +92,7 @@ def _discover(
 def _observe(engine: Engine, recording: Recording, missing: tuple[Namespace, ...]) -> str:
     ordered = tuple(sorted(missing))
     try:
-        states, _, _ = engine.run(observe(engine.counters(ordered)))
+        states = engine.run(observe(engine.counters(ordered)))
     except StoreError as error:
         engine.trouble(error, "a cached function's result is not stored")
         return f"the store failed: {type(error).__name__}"

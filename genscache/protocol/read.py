@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from genscache.keys import KeySpace
-from genscache.protocol.memory import Memory
+from genscache.protocol.expecting import Glance, glance
+from genscache.protocol.memory import Copy, Memory
 from genscache.protocol.steps import Steps
 from genscache.stores.base import Ensure, Fetch, Put
-from genscache.types import CounterState, Generation
+from genscache.types import CounterState, Fetched, Generation
 
 LEASED = "a write on what it depends on is not settled yet"
 QUARANTINED = "the store has restarted or was flushed a moment ago, and leases may be lost"
@@ -42,11 +43,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """The entry was there under a vector that the store confirmed."""
+    """The entry was there under a vector that the store confirmed.
+
+    Attributes:
+        key: Where it was.
+        vector: The vector.
+        payload: Its bytes; empty where there is a copy.
+        copy: What this process has kept of an entry that is still the same.
+        again: It was asked for before: a copy may be worth its room.
+    """
 
     key: str
     vector: tuple[Generation, ...]
     payload: bytes
+    copy: Copy | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +76,30 @@ class Bypass:
     reason: str
 
 
-def observe(
-    counters: tuple[str, ...], *, entry: str | None = None, brief: tuple[str, ...] = (), life: int = 0
-) -> Steps[tuple[tuple[CounterState, ...], bytes | None, bool]]:
+def observe(counters: tuple[str, ...]) -> Steps[tuple[CounterState, ...]]:
     """Read the state of ``counters``, creating those that are absent and resolving leases that have run out.
 
-    Those in ``brief`` are made to live for ``life`` milliseconds.
-
     Returns:
-        The states at one moment, the bytes under ``entry`` at that moment, and whether that took a second step, which
-        made absent counters and bumped those whose lease had run out; then there are no bytes.
+        The states at one moment.
     """
-    fetched = yield from Fetch(counters, entry)
+    states = _usable((yield from Fetch(counters)))
+    return (yield from Ensure(counters)) if states is None else states
+
+
+def _usable(fetched: Fetched) -> tuple[CounterState, ...] | None:
+    """Return the states if all counters are there, and none has a lease."""
     if all(state is not None and not state.leased for state in fetched.states):
-        return tuple(state for state in fetched.states if state is not None), fetched.entry, False
-    # All of them again, and not the entry: a write may have been settled since, with a bump of one counter and without
-    # one of another, and the two moments together would be a vector that never was.
-    return (yield from Ensure(counters, brief, life)), None, True
+        return tuple(state for state in fetched.states if state is not None)
+    return None
 
 
 def lookup(
-    question: Question, keys: KeySpace, memory: Memory, *, not_after: Generation | None = None
+    question: Question,
+    keys: KeySpace,
+    memory: Memory,
+    *,
+    not_after: Generation | None = None,
+    asked: tuple[Glance, Fetched] | None = None,
 ) -> Steps[Hit | Miss | Bypass]:
     """Ask for one entry.
 
@@ -95,31 +109,78 @@ def lookup(
         memory: What this process saw last; names the key to fetch together with the counters.
         not_after: The bump clock when the caller's snapshot began. A younger generation may belong to rows that the
             snapshot cannot see (design 3.5).
+        asked: The first fetch, where that is done already, and what it was answered.
     """
-    owner, fingerprint, counters = question.owner, question.fingerprint, question.counters
-    expected = memory.expect(counters)
-    expected_key = None if expected is None else keys.entry(owner, fingerprint, expected)
-    states, payload, changed = yield from observe(
-        counters, entry=expected_key, brief=question.brief, life=question.life
-    )
+    if asked is None:
+        first = glance(question, keys, memory)
+        asked = first, (yield from first.fetch)
+    first, fetched = asked
+    found = known_answer(question, keys, memory, first, fetched, not_after)
+    if found is not None:
+        return found
+    if first.copy is not None:
+        # Not the same any more, or under a vector that is over.
+        memory.copies.drop(first.expected.key or "")
+    states, changed = _usable(fetched), False
+    if states is None:
+        # All of them again, and not the entry: a write may have been settled since, with a bump of one counter and
+        # without one of another, and the two moments together would be a vector that never was.
+        states, changed = (yield from Ensure(question.counters, question.brief, question.life)), True
     if any(state.leased for state in states):
         return Bypass(why_leased(states))
     vector = tuple(state.generation for state in states)
-    if vector != expected:
-        memory.learn(counters, vector)
+    if vector != first.expected.vector:
+        memory.learn(question.counters, vector)
     if not_after is not None and any(generation > not_after for generation in vector):
         return Bypass(NEWER)
-    key = (expected_key if vector == expected else None) or keys.entry(owner, fingerprint, vector)
-    if key != expected_key:
-        # After a second step there is most often nothing yet, and a third round trip is not worth the try.
-        payload = None if changed else (yield from _entry(key, counters, states, exact=not_after is not None))
-    name = keys.entry(owner, fingerprint, ())
+    key = keys.entry(question.owner, question.fingerprint, vector)
+    # After a second step there is most often nothing yet, and a third round trip is not worth the try; and what was
+    # asked for whole, under this very vector, is not there.
+    payload = None
+    if not changed and (key != first.expected.key or first.copy is not None):
+        payload = yield from _entry(key, question.counters, states, exact=not_after is not None)
+    return _outcome(question, keys, memory, key, vector, payload)
+
+
+def _outcome(
+    question: Question,
+    keys: KeySpace,
+    memory: Memory,
+    key: str,
+    vector: tuple[Generation, ...],
+    payload: bytes | None,
+) -> Hit | Miss:
+    """Remember that the entry was met under a vector, and return what was found there."""
+    name = keys.entry(question.owner, question.fingerprint, ())
     known = memory.vector_of(name)
     if known != vector:
         memory.met(name, vector)
     if payload is not None:
         return Hit(key, vector, payload)
     return Miss(key, vector, _superseded(question, keys, known, vector))
+
+
+def known_answer(
+    question: Question,
+    keys: KeySpace,
+    memory: Memory,
+    first: Glance,
+    fetched: Fetched,
+    not_after: Generation | None,
+) -> Hit | Bypass | None:
+    """Return what the first fetch tells by itself, which is a hit most often; ``None``: there is more to ask."""
+    expected, copy = first
+    if not expected.is_met(fetched):
+        return None
+    there = fetched.entry is not None if copy is None else fetched.same
+    if not there or expected.key is None or expected.vector is None:
+        return None
+    if not_after is not None and expected.newest > not_after:
+        return Bypass(NEWER)
+    if not expected.met:
+        memory.met(keys.entry(question.owner, question.fingerprint, ()), expected.vector)
+        expected.met = True
+    return Hit(expected.key, expected.vector, fetched.entry or b"", copy, expected.again)
 
 
 def _entry(

@@ -8,11 +8,11 @@ from typing import Any, TypeVar, cast
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 
-from genscache.answers import Reader
+from genscache.answers import aread, read
 from genscache.engine import Engine
 from genscache.events import Read
 from genscache.exceptions import UncacheableArgument
-from genscache.filling import Job, Raised
+from genscache.filling import Job
 from genscache.guards import SHADOW, switched_off
 from genscache.querysets.options import Caching
 from genscache.querysets.subjects import Asked, job
@@ -39,7 +39,7 @@ def answer(
     found = _job(engine, asked, caching, reason, compute)
     if found is None:
         return compute()
-    return cast("Result", run(engine, found))
+    return cast("Result", read(found))
 
 
 async def aanswer(
@@ -57,7 +57,7 @@ async def aanswer(
         found = await sync_to_async(_job)(engine, asked, caching, reason, ask)
     if found is None:
         return await ask()
-    return cast("Result", await arun(engine, found))
+    return cast("Result", await aread(found))
 
 
 def quick(found: Job) -> Any:  # noqa: ANN401 - what the question's answer is
@@ -66,7 +66,7 @@ def quick(found: Job) -> Any:  # noqa: ANN401 - what the question's answer is
     if reason:
         note(found.engine, found.path, reason)
         return found.compute.function()
-    return run(found.engine, found)
+    return read(found)
 
 
 async def aquick(found: Job) -> Any:  # noqa: ANN401 - the same
@@ -75,17 +75,7 @@ async def aquick(found: Job) -> Any:  # noqa: ANN401 - the same
     if reason:
         note(found.engine, found.path, reason)
         return await cast("Awaitable[object]", found.compute.function())
-    return await arun(found.engine, found)
-
-
-def run(engine: Engine, found: Job) -> object:
-    """Answer a job in this thread."""
-    return _unwrapped(engine.run(Reader(found, engine.flights).answer()))
-
-
-async def arun(engine: Engine, found: Job) -> object:
-    """Answer a job in a coroutine."""
-    return _unwrapped(await engine.arun(Reader(found, engine.async_flights).answer()))
+    return await aread(found)
 
 
 def note(engine: Engine, path: str, reason: str) -> None:
@@ -111,9 +101,3 @@ def _job(
     if reason:
         note(engine, f"{asked.model._meta.label}.{asked.op}", reason)
     return None
-
-
-def _unwrapped(result: object) -> object:
-    if isinstance(result, Raised):
-        raise result.error
-    return result

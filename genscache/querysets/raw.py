@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models.query import RawQuerySet
 
 from genscache import conf
+from genscache.answers import aread, read
 from genscache.arguments import encode
 from genscache.dependencies import Dependency, reading, untracked
 from genscache.engine import Engine, current_engine
@@ -19,7 +20,7 @@ from genscache.filling import Compute, Job
 from genscache.functions import Call
 from genscache.guards import switched_off
 from genscache.keys import SITE, table_owner
-from genscache.querysets.answering import arun, note, run
+from genscache.querysets.answering import note
 from genscache.querysets.options import NEVER, Caching, inherited, passed_on
 from genscache.querysets.plans import Planner
 from genscache.querysets.subjects import QuerySubject
@@ -95,7 +96,7 @@ class CachedRawQuerySet(RawQuerySet, Generic[M]):  # type: ignore[type-arg]  # i
         if self._result_cache is None:
             job = self._job(self._rows)
             if job is not None:
-                self._result_cache = cast("list[M]", run(current_engine(), job))
+                self._result_cache = cast("list[M]", read(job))
         with passed_on(self._caching if self._prefetch_related_lookups else None):
             super()._fetch_all()  # type: ignore[misc]  # not in the stubs
 
@@ -107,7 +108,7 @@ class CachedRawQuerySet(RawQuerySet, Generic[M]):  # type: ignore[type-arg]  # i
         if self._result_cache is None:
             job = self._job(sync_to_async(self._rows))
             if job is not None:
-                self._result_cache = cast("list[M]", await arun(current_engine(), job))
+                self._result_cache = cast("list[M]", await aread(job))
         await sync_to_async(self._fetch_all)()
         for each in cast("list[M]", self._result_cache):
             yield each

@@ -19,9 +19,10 @@ from redis.exceptions import ResponseError
 from genscache.stores.aioconnections import PatientPool
 from genscache.stores.base import Answer, AsyncStore, Fetch, Operation
 from genscache.stores.commands import Command, Commands, Reply, Word, fetched
-from genscache.stores.express import Pool, asend, is_plain, packed
+from genscache.stores.connections import UNLIMITED
+from genscache.stores.express import Pool, answers, asend, is_plain, packed
 from genscache.stores.faults import translated
-from genscache.stores.redis import TIMEOUT, UNLIMITED, redis_capabilities
+from genscache.stores.redis import TIMEOUT, redis_capabilities
 from genscache.stores.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -125,10 +126,10 @@ class AsyncRedisStore(AsyncStore):
         if session is not None:
             await session.closing.aclose()
 
-    async def _fetch(self, operation: Fetch, command: list[bytes]) -> Fetched:
+    async def _fetch(self, operation: Fetch, command: bytes) -> Fetched:
         pool = cast("Pool", (await self._session()).client.connection_pool)
         try:
-            return fetched(operation, await asend(pool, command))
+            return fetched(operation, await asend(pool, command, answers(operation)))
         except Exception:
             with translated(self.capabilities.name):
                 raise

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
 
 from genscache.types import CounterState, Fetched, Generation
 
@@ -32,12 +32,39 @@ class Operation(Generic[Answer]):
         return (yield self)
 
 
+MARK: Final = slice(8, 24)
+"""Where a payload has its mark, its signature: payloads of one key that have the same mark are the same."""
+
+
+class Memo:
+    """What a store notes about a fetch that is asked again and again: how it is sent, and how it was answered last.
+
+    It belongs to one store, and to a fetch whose fields never change.
+
+    Attributes:
+        command: The bytes that are sent.
+        answered: What the last answer began with, up to what tells of the entry, and what that meant.
+    """
+
+    __slots__ = ("answered", "command")
+
+    def __init__(self) -> None:
+        self.command: bytes | None = None
+        self.answered: tuple[bytes, tuple[CounterState | None, ...]] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Fetch(Operation[Fetched]):
-    """Read counters and, where given, one entry; in one round trip, changing nothing."""
+    """Read counters and, where given, one entry; in one round trip, changing nothing.
+
+    With ``mark``, the caller has a copy of the entry: where that still has this mark, it is not sent, and is looked
+    at *before* the counters are. So what they tell afterwards was so when the entry had the mark.
+    """
 
     counters: tuple[str, ...]
     entry: str | None = None
+    mark: bytes | None = None
+    memo: Memo | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +186,7 @@ class Capabilities:
         database: Alias of the database in which the store keeps everything, through Django's own connection;
             ``None`` for all other stores. Inside a transaction of that database it cannot be used.
         remote: It is a server, with connections of the store's own: one that cannot be asked is left alone for a while.
+        marks: A ``Fetch`` may name a mark. If false, nobody keeps copies of entries.
     """
 
     name: str
@@ -170,6 +198,7 @@ class Capabilities:
     max_key_bytes: int
     database: str | None = None
     remote: bool = False
+    marks: bool = False
 
 
 class Store(ABC):

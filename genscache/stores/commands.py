@@ -17,6 +17,7 @@ from redis.exceptions import NoScriptError
 
 from genscache.exceptions import StoreError
 from genscache.stores.base import (
+    MARK,
     Acquire,
     Bump,
     Ensure,
@@ -205,24 +206,38 @@ class Call:
         return ("EVAL", self.script.text, len(self.keys), *self.keys, *self.arguments)
 
 
+def fetching(operation: Fetch) -> list[Command]:
+    """Return what a fetch says: an ``MGET``; where there is a copy, and an entry's mark, that goes first."""
+    counters, entry = operation.counters, operation.entry
+    if entry is not None and operation.mark is not None:
+        look: Command = ("GETRANGE", entry, MARK.start, MARK.stop - 1)
+        return [look, ("MGET", *counters)] if counters else [look]
+    keys = counters if entry is None else (*counters, entry)
+    return [("MGET", *keys)] if keys else []
+
+
 def _fetch(operation: Fetch) -> Dialogue[Fetched]:
-    keys = operation.counters if operation.entry is None else (*operation.counters, operation.entry)
-    if not keys:
-        return Fetched((), None)
-    (reply,) = yield [("MGET", *keys)]
-    return fetched(operation, reply)
+    commands = fetching(operation)
+    return fetched(operation, (yield commands) if commands else [])
 
 
-def fetched(operation: Fetch, reply: Reply) -> Fetched:
-    """Return the answer that the reply to the ``MGET`` of a fetch amounts to."""
-    if isinstance(reply, Exception):
-        raise reply
-    expected = len(operation.counters) + (operation.entry is not None)
-    if not isinstance(reply, list) or len(reply) != expected:
-        raise unexpected(reply)
-    entry = None if operation.entry is None else reply[-1]
-    states = tuple(parse_counter(raw) for raw in reply[: len(operation.counters)])
-    return Fetched(states, entry if isinstance(entry, bytes) else None)
+def fetched(operation: Fetch, replies: Sequence[Reply]) -> Fetched:
+    """Return the answer that the replies to a fetch amount to."""
+    marked = operation.entry is not None and operation.mark is not None
+    for place, each in enumerate(replies):
+        # What is no text counts as absent, as for MGET.
+        foreign = marked and place == 0 and str(each).startswith("WRONGTYPE")
+        if isinstance(each, Exception) and not foreign:
+            raise each
+    same = marked and replies[0] == operation.mark
+    lists = replies[1:] if marked else replies
+    found = lists[0] if lists else []
+    expected = len(operation.counters) + (operation.entry is not None and not marked)
+    if not isinstance(found, list) or len(found) != expected:
+        raise unexpected(found)
+    entry = None if operation.entry is None or marked else found[-1]
+    states = tuple(parse_counter(raw) for raw in found[: len(operation.counters)])
+    return Fetched(states, entry if isinstance(entry, bytes) else None, same)
 
 
 def _state(generation: Generation, leased: int) -> CounterState:

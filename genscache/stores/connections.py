@@ -14,6 +14,9 @@ from redis.exceptions import RedisError
 PATIENCE: Final = 1.0
 """Seconds to wait for a connection where the address sets neither a limit of its own nor a ``socket_timeout``."""
 
+UNLIMITED: Final = 2**31
+"""Connections of a pool where the URL does not say otherwise: a thread must not fail because others are busy."""
+
 
 class Line:
     """A queue of threads for a number of places; who comes first is served first, so nobody waits for ever.
@@ -89,6 +92,12 @@ class CarefulPool(ConnectionPool):
             line.leave()
             raise
         self._before[connection] = sys.exception()
+        return connection
+
+    def keep(self) -> Any:  # noqa: ANN401 - the driver's
+        """Take a connection for long: whatever the caller is handling now has nothing to do with what comes later."""
+        connection = self.get_connection()
+        self._before[connection] = None
         return connection
 
     def release(self, connection: Any) -> None:  # noqa: ANN401 - the driver's

@@ -1,4 +1,4 @@
-"""The way of a hit: one ``MGET``, packed here and sent on a connection that the driver's pool has handed out.
+"""The way of a hit: one fetch, packed here and sent on a connection that the driver's pool has handed out.
 
 The driver's client does a good deal around every command (measurements, tables of callbacks, a copy of its words) that
 takes longer than the command itself. What keeps connections right stays the driver's: the pool, with its look for what
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from redis.exceptions import ResponseError
 
+from genscache.stores.commands import fetching
+
 if TYPE_CHECKING:
     from genscache.stores.base import Fetch
-    from genscache.stores.commands import Reply
+    from genscache.stores.commands import Command, Reply
 
 Result = TypeVar("Result")
 
@@ -38,14 +40,8 @@ class Connection(Protocol):
     def read_response(self) -> object:
         """Read one answer; one that is an error is raised."""
 
-    def should_reconnect(self) -> bool:
-        """Tell whether the server wants the connection made anew."""
-
     def disconnect(self) -> object:
         """Close it."""
-
-    def connect(self) -> object:
-        """Open it, unless it is open."""
 
 
 class Encoder(Protocol):
@@ -73,55 +69,85 @@ def is_plain(pool: Pool) -> bool:
     return pool.get_encoder().encode("gc:1{}") == b"gc:1{}"
 
 
-def packed(operation: Fetch) -> list[bytes] | None:
-    """Return the bytes of an ``MGET``; ``None`` where there is none, or a word that the driver must encode."""
-    keys = operation.counters if operation.entry is None else (*operation.counters, operation.entry)
-    words = " ".join(keys)
-    if not keys or not words.isascii():
+def packed(operation: Fetch) -> bytes | None:
+    """Return the bytes of a fetch; ``None`` where it says nothing, or a word that the driver must encode."""
+    memo = operation.memo
+    if memo is not None and memo.command is not None:
+        return memo.command
+    commands = fetching(operation)
+    text = "".join([_packed(command) for command in commands])
+    if not text or not text.isascii():
         return None
-    head = f"*{len(keys) + 1}\r\n$4\r\nMGET\r\n"
-    return [(head + "".join([f"${len(key)}\r\n{key}\r\n" for key in keys])).encode("ascii")]
+    found = text.encode("ascii")
+    if memo is not None:
+        memo.command = found
+    return found
 
 
-def send(pool: Pool, command: list[bytes]) -> Reply:
-    """Send a packed command and return the answer; one that is an error is returned, too.
+def answers(operation: Fetch) -> int:
+    """Return how many commands a fetch is."""
+    return len(fetching(operation))
+
+
+def _packed(command: Command) -> str:
+    words = [str(word) for word in command]
+    return f"*{len(words)}\r\n" + "".join([f"${len(word)}\r\n{word}\r\n" for word in words])
+
+
+def send(pool: Pool, command: bytes, answers: int, tries: int) -> list[Reply]:
+    """Send what is packed and return the answers; one that is an error is returned, too.
+
+    Args:
+        pool: Hands out a connection.
+        command: What to send.
+        answers: How many commands it is.
+        tries: With 1, none follows where the connection is lost; else the driver's rules hold.
 
     Raises:
         RedisError: What the driver raises.
     """
     connection = cast("Connection", pool.get_connection())
 
-    def once() -> object:
-        connection.send_packed_command(command)
-        return connection.read_response()
+    def once() -> list[Reply]:
+        connection.send_packed_command([command])
+        return [_answer(connection) for _ in range(answers)]
 
     try:
-        return connection.retry.call_with_retry(once, lambda _: connection.disconnect())
+        return (
+            once()
+            if tries == 1
+            else connection.retry.call_with_retry(once, lambda _: connection.disconnect())
+        )
+    finally:
+        pool.release(connection)
+
+
+def _answer(connection: Connection) -> Reply:
+    try:
+        return connection.read_response()
     except ResponseError as error:
         return error
-    finally:
-        try:
-            if connection.should_reconnect():
-                connection.disconnect()
-                connection.connect()
-        finally:
-            pool.release(connection)
 
 
-async def asend(pool: Pool, command: list[bytes]) -> Reply:
+async def asend(pool: Pool, command: bytes, answers: int) -> list[Reply]:
     """Do the same in a coroutine."""
     connection = cast("Connection", await cast("Awaitable[object]", pool.get_connection()))
 
-    async def once() -> object:
-        await cast("Awaitable[object]", connection.send_packed_command(command))
-        return await cast("Awaitable[object]", connection.read_response())
+    async def once() -> list[Reply]:
+        await cast("Awaitable[object]", connection.send_packed_command([command]))
+        return [await _aanswer(connection) for _ in range(answers)]
 
     async def closed(_: Exception) -> None:
         await cast("Awaitable[object]", connection.disconnect())
 
     try:
         return await connection.retry.call_with_retry(once, closed)
-    except ResponseError as error:
-        return error
     finally:
         await cast("Awaitable[object]", pool.release(connection))
+
+
+async def _aanswer(connection: Connection) -> Reply:
+    try:
+        return await cast("Awaitable[Reply]", connection.read_response())
+    except ResponseError as error:
+        return error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import Lock
 from typing import Final, cast
 
 from genscache.stores.base import (
+    MARK,
     Acquire,
     Answer,
     AsyncStore,
@@ -62,6 +63,7 @@ class MemoryStore(Store):
             atomic=True,
             locks=True,
             max_key_bytes=8192,
+            marks=True,
         )
         self._now = now
         self._max_bytes = max_bytes
@@ -90,8 +92,8 @@ class MemoryStore(Store):
 
     def _do(self, operation: object, now: int) -> object:  # noqa: C901, PLR0911  one case an operation
         match operation:
-            case Fetch(counters=counters, entry=entry):
-                return self._fetch(counters, entry, now)
+            case Fetch():
+                return self._fetch(operation, now)
             case Ensure(counters=counters):
                 asked = zip(counters, lives(operation), strict=True)
                 return tuple(self._ensure(key, life, now) for key, life in asked)
@@ -119,10 +121,13 @@ class MemoryStore(Store):
         self._clock = max(self._clock + 1, now, above + 1)
         return self._clock
 
-    def _fetch(self, counters: Iterable[str], entry: str | None, now: int) -> Fetched:
-        found = (self._shelves.counter(key, now) for key in counters)
+    def _fetch(self, operation: Fetch, now: int) -> Fetched:
+        entry = None if operation.entry is None else self._shelves.entry(operation.entry, now)
+        found = (self._shelves.counter(key, now) for key in operation.counters)
         states = tuple(None if counter is None else counter.state() for counter in found)
-        return Fetched(states, None if entry is None else self._shelves.entry(entry, now))
+        if operation.mark is None:
+            return Fetched(states, entry)
+        return Fetched(states, None, entry is not None and entry[MARK] == operation.mark)
 
     def _ensure(self, key: str, life: int, now: int) -> CounterState:
         counter = self._shelves.counter(key, now)

@@ -13,9 +13,10 @@ from redis.retry import Retry
 from genscache.stores.address import mask_url
 from genscache.stores.base import Answer, Capabilities, Fetch, Operation, Store
 from genscache.stores.commands import Command, Commands, Reply, Word, fetched
-from genscache.stores.connections import CarefulPool
-from genscache.stores.express import Pool, is_plain, packed, send
+from genscache.stores.connections import UNLIMITED, CarefulPool
+from genscache.stores.express import Pool, answers, is_plain, packed, send
 from genscache.stores.faults import translated
+from genscache.stores.lane import Lane, Lost, may_keep
 from genscache.stores.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = 1.0
 """Seconds to wait for a connection, and for each answer, where the URL does not say otherwise."""
-
-UNLIMITED: Final = 2**31
-"""Connections of a pool where the URL does not say otherwise: a thread must not fail because others are busy."""
 
 
 def redis_capabilities(url: str) -> Capabilities:
@@ -42,6 +40,7 @@ def redis_capabilities(url: str) -> Capabilities:
         locks=True,
         max_key_bytes=8192,
         remote=True,
+        marks=True,
     )
 
 
@@ -103,8 +102,10 @@ class RedisStore(Store):
         self.capabilities = redis_capabilities(url)
         self._commands = Commands(clock_key, Scripts.load(), gate)
         self._client = _client(url, None if gate is None else Entrance(gate))
-        self._pool = cast("Pool", self._client.connection_pool)
+        pool = cast("CarefulPool", self._client.connection_pool)
+        self._pool = cast("Pool", pool)
         self._plain = is_plain(self._pool)
+        self._lane = Lane(pool) if may_keep(pool) else None
 
     def execute(self, operation: Operation[Answer]) -> Answer:
         """Do one operation in one round trip (two where the server does not know a step yet)."""
@@ -124,12 +125,23 @@ class RedisStore(Store):
 
     def close(self) -> None:
         """Give back the connections."""
+        if self._lane is not None:
+            self._lane.close()
         pool: ConnectionPool = self._client.connection_pool
         pool.disconnect()
 
-    def _fetch(self, operation: Fetch, command: list[bytes]) -> Fetched:
+    def _fetch(self, operation: Fetch, command: bytes) -> Fetched:
         try:
-            return fetched(operation, send(self._pool, command))
+            tries = 2
+            if self._lane is not None:
+                try:
+                    found = self._lane.fetch(operation, command)
+                except Lost:
+                    tries = 1
+                else:
+                    if found is not None:
+                        return found
+            return fetched(operation, send(self._pool, command, answers(operation), tries))
         except Exception:
             with translated(self.capabilities.name):
                 raise

@@ -95,6 +95,10 @@ BUGS: tuple[Bug, ...] = (
                 "",
             ),
             Edit(
+                "    if not_after is not None and expected.newest > not_after:\n        return Bypass(NEWER)\n",
+                "",
+            ),
+            Edit(
                 '    return NEWER if any(recording.used.get(each, clock + 1) > clock for each in namespaces) else ""\n',
                 '    return ""\n',
             ),
@@ -119,9 +123,9 @@ BUGS: tuple[Bug, ...] = (
         (Run("no leases, level 2", 2), Run("no leases", 1, broken=False)),
         (
             Edit(
-                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
+                "    try:\n        yield\n    except BaseException as error:\n        after_failure(",
                 "    ticket.settle(pending)\n"
-                "    try:\n        yield\n    except BaseException as error:\n        fate: Fate",
+                "    try:\n        yield\n    except BaseException as error:\n        after_failure(",
             ),
         ),
     ),
@@ -139,6 +143,11 @@ BUGS: tuple[Bug, ...] = (
         short=True,
     ),
     Bug("one lease a counter instead of a set of tokens", (Run("two writers", 2),)),
+    Bug(
+        "a copy is served whatever the store says of its generations",
+        (Run("copies", 1), Run("copies, snapshot", 2)),
+        short=True,
+    ),
     Bug("a lease on a counter that does not exist leaves no mark", (Run("cold", 2),)),
     Bug("a bump ends all leases", (Run("two writers", 2),)),
 )

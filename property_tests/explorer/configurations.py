@@ -70,6 +70,7 @@ TWO = {"writer 1": (commits(A),), "writer 2": (writes(A),)}
 BOTH = {"writer 1": (commits(A, B),), "writer 2": (commits(B),)}
 SNAPSHOT = {"writer 1": (commits(A),), "writer 2": (writes(A),), "snapshot": (reads_in_snapshot((A,), (A,)),)}
 NO_LEASES = Setup(leases=False)
+COPIES = Setup(copies=True)
 
 HOLDING = (
     Configuration("two writers", "two writers of one row; all has been read before", TWO),
@@ -179,6 +180,41 @@ HOLDING = (
         faults=RESTART,
         expiries=1,
         fence=Fence.QUARANTINE,
+    ),
+    Configuration(
+        "copies", "two writers of one row; every reader has a copy of the entry", TWO, setup=COPIES
+    ),
+    Configuration(
+        "copies, two rows",
+        "two rows, two writers, and copies of an entry that is made of both",
+        BOTH,
+        readers=(reads(A, B),),
+        count=2,
+        setup=COPIES,
+    ),
+    Configuration(
+        "copies, twice",
+        "every reader reads twice, and keeps a copy in between",
+        TWO,
+        readers=(reads(A), reads(A)),
+        count=2,
+        setup=COPIES,
+    ),
+    Configuration(
+        "copies, snapshot",
+        "two writers; one of the readers reads twice in a snapshot, all others have a copy",
+        SNAPSHOT,
+        count=2,
+        setup=COPIES,
+    ),
+    Configuration(
+        "copies, any fault",
+        "two writers and readers with copies; any one thing goes wrong, and leases may run out",
+        TWO,
+        count=2,
+        faults=ALL,
+        expiries=1,
+        setup=COPIES,
     ),
     Configuration(
         "any fault, three readers", "any fault, with a third reader", TWO, faults=ALL, expiries=1, full=True

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
@@ -18,15 +19,18 @@ from typing import Any, TypeAlias, cast
 from django.db import IntegrityError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from genscache.answers import Reader
+from genscache.answers import read
 from genscache.conf import Settings
+from genscache.decoded import Decoded
 from genscache.engine import Engine
 from genscache.exceptions import StoreUnavailable
-from genscache.filling import Compute, Job, Raised
+from genscache.filling import Compute, Job
 from genscache.functions import Call
 from genscache.keys import SITE, KeySpace, Kind, Namespace, table_owner
 from genscache.orm.connection import committing
 from genscache.orm.watcher import Watcher
+from genscache.protocol.expecting import Expectation
+from genscache.protocol.memory import Copy, Recent
 from genscache.protocol.read import Question
 from genscache.stores.base import AsyncStore, Operation, Store
 from genscache.stores.memory import MemoryStore
@@ -46,7 +50,7 @@ LEASE_SECONDS = 10
 Memo: TypeAlias = tuple[tuple[tuple[str, Any], ...], ...]
 """What a process remembers of the store between two tasks."""
 
-FORGETFUL: Memo = ((), (), (), ())
+FORGETFUL: Memo = ((), (), (), (), ())
 
 
 class Suspended(BaseException):
@@ -59,6 +63,8 @@ class Setup:
 
     leases: bool = True
     on_outage: str = "refuse"
+    copies: bool = False
+    """Processes keep copies of entries, of each from its first hit on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,14 @@ class _Patient(Unsettled):
         return {}
 
 
+class _Eager(Recent[tuple[str, str], Expectation]):
+    """Expectations of which each is thought to have been asked before, so that copies are kept at once."""
+
+    def put(self, key: tuple[str, str], value: Expectation) -> None:
+        value.repeat()
+        super().put(key, value)
+
+
 class _NamedEngine(Engine):
     """An engine whose tokens tell who leased."""
 
@@ -91,6 +105,7 @@ class _NamedEngine(Engine):
 
     def forget(self) -> None:
         super().forget()
+        self.memory.expectations = _Eager(100)
         self.unsettled = _Patient()
 
     def token(self) -> str:
@@ -120,6 +135,7 @@ class Machinery:
             "PREFIX": PREFIX,
             "LEASE": LEASE_SECONDS if setup.leases else None,
             "ON_OUTAGE": setup.on_outage,
+            "LOCAL_BYTES": 1_000_000 if setup.copies else 0,
         }
         self.store = _Asking()
         self.engine = _NamedEngine(
@@ -246,9 +262,7 @@ class Process:
         how = ["hit"]
         job = Job(self._machinery.engine, subject, call, Compute(lambda: self._query(rows, how)), TTL)
         self.events.append(Begins(rows))
-        found = self._machinery.engine.run(Reader(job, self._machinery.engine.flights).answer())
-        if isinstance(found, Raised):
-            raise found.error
+        found = read(job)
         self.events.append(Gives(rows, cast("tuple[int, ...]", found), snapshot, how[-1]))
 
     def update(self, row: Row, *, also: tuple[Row, ...] = ()) -> None:
@@ -325,13 +339,25 @@ def _recall(engine: Engine) -> Memo:
         tuple(sorted(memory._vectors._items.items())),
         tuple(sorted((key.decode(), found) for key, found in engine.dependencies._items.items())),
         tuple((counter, 0) for counter in sorted(engine.unsettled.all())),
+        tuple(sorted((key, _kept(copy)) for key, copy in memory.copies._copies.items())),
     )
 
 
+def _kept(copy: Copy) -> tuple[bytes, object]:
+    return copy.mark, cast("Decoded", copy.value).build()
+
+
 def _remember(engine: Engine, memo: Memo) -> None:
-    generations, vectors, dependencies, owed = memo
+    generations, vectors, dependencies, owed, copies = memo
     engine.memory._generations._items.update(generations)
     engine.memory._vectors._items.update(vectors)
     engine.dependencies._items.update((key.encode(), found) for key, found in dependencies)
+    for key, (mark, value) in copies:
+        engine.memory.copies.keep(key, Copy(mark, Decoded(partial(_same, value), 1), 1))
     if owed:
         engine.unsettled.owe(counter for counter, _ in owed)
+
+
+def _same(value: object) -> object:
+    """Return a tuple of versions, which nobody can change."""
+    return value

@@ -5,6 +5,8 @@ from __future__ import annotations
 from property_tests.mutations import Edit, Mutation
 
 _QUICK = "tests/querysets/test_quick.py"
+_COPIES = "tests/reads/test_copies.py"
+_LANE = "tests/stores/test_lane.py"
 
 MUTATIONS = (
     Mutation(
@@ -50,9 +52,82 @@ MUTATIONS = (
     ),
     Mutation(
         "the expected entry is served whatever the store says of its vector",
-        (Edit("(expected_key if vector == expected else None)", "(expected_key if expected else None)"),),
+        (Edit("    if not expected.is_met(fetched):\n        return None\n", ""),),
         f"{_QUICK}::test_every_guard_of_the_long_way[get]",
         quick=True,
+    ),
+    Mutation(
+        "a copy is served whatever the store says of its generations",
+        (
+            Edit(
+                "    if not expected.is_met(fetched):\n",
+                "    if copy is None and not expected.is_met(fetched):\n",
+            ),
+        ),
+        f"{_COPIES}::test_an_invalidation_elsewhere_is_heard_of",
+        quick=True,
+    ),
+    Mutation(
+        "a copy is served of an entry that is not the same any more",
+        (Edit("else fetched.same\n", "else True\n"),),
+        f"{_COPIES}::test_what_others_have_put_in_its_place_is_served",
+        quick=True,
+    ),
+    Mutation(
+        "a copy is handed out itself",
+        (
+            Edit(
+                'return cast("Decoded", hit.copy.value).build()',
+                "return self._engine.hub.__dict__.setdefault(hit.key, hit.copy.value.build())",
+            ),
+        ),
+        f"{_COPIES}::test_nobody_sees_what_others_do_to_their_values",
+    ),
+    Mutation(
+        "copies take as much room as they like",
+        (Edit("            while self.used > self.room:\n", "            while False:\n"),),
+        f"{_COPIES}::test_copies_have_a_room_of_their_own",
+    ),
+    Mutation(
+        "a connection on which something has come is used all the same",
+        (
+            Edit(
+                "if self.connection._sock is not self.socket or self.poll.poll(0):",
+                "if self.connection._sock is not self.socket:",
+            ),
+        ),
+        f"{_LANE}::test_what_nobody_has_asked_for_is_given_to_nobody",
+    ),
+    Mutation(
+        "a kept connection goes on after an exception",
+        (
+            Edit(
+                "        except BaseException:\n            # A signal: the answer may still be on its way.\n"
+                "            self._leave(kept)\n            raise\n",
+                "        except BaseException:\n            self._kept.append(kept)\n            raise\n",
+            ),
+        ),
+        f"{_LANE}::test_a_signal_while_the_answer_is_awaited",
+    ),
+    Mutation(
+        "the child of a fork speaks on its parent's connections",
+        (
+            Edit(
+                "        if self._pid != os.getpid():\n            # They are the parent's.\n",
+                "        if False:\n",
+            ),
+        ),
+        f"{_LANE}::test_the_child_of_a_fork_has_connections_of_its_own",
+    ),
+    Mutation(
+        "what begins like the last answer is taken for it",
+        (Edit("        if marked and len(data) == len(start):\n", "        if marked:\n"),),
+        f"{_LANE}::test_more_than_was_asked_for_is_strange",
+    ),
+    Mutation(
+        "arguments that are equal are taken for the same",
+        (Edit("name = (self, found, types, engine", "name = (self, found, engine"),),
+        "tests/reads/test_call_arguments.py",
     ),
     Mutation(
         "a queryset in its caller's hands is changed instead of copied",

@@ -25,6 +25,7 @@ class Wire:
         self._lock = threading.Lock()
         self._turns = 0
         self._sent = bytearray()
+        self._received = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -38,6 +39,7 @@ class Wire:
         with self._lock:
             before = self._turns
             self._sent.clear()
+            self._received = 0
         found: list[int] = []
         yield found
         with self._lock:
@@ -48,6 +50,12 @@ class Wire:
         """What clients have sent since the last count began."""
         with self._lock:
             return bytes(self._sent)
+
+    @property
+    def received(self) -> int:
+        """How many bytes servers have sent since then."""
+        with self._lock:
+            return self._received
 
     def close(self) -> None:
         """End every connection and stop listening."""
@@ -78,6 +86,8 @@ class Wire:
                         # Only the first part of a question is a new turn, however many packets it comes in.
                         self._turns += not line.asking
                         self._sent += data
+                    else:
+                        self._received += len(data)
                     line.asking = asking
                 sink.sendall(data)
         for each in (source, sink):

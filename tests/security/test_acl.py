@@ -115,6 +115,7 @@ def everything() -> list[Operation[Any]]:
     operations: list[Operation[Any]] = [
         Ensure((one,)),
         Fetch((one,), entry),
+        Fetch((one,), entry, b"mark"),
         Bump((one,)),
         Lease((one, two), "writer", 60_000),
         Settle("writer", bump=(one,), release=(two,)),
@@ -192,8 +193,10 @@ def test_a_queryset_is_read_written_and_read_again(url: str) -> None:
             assert [each.name for each in SECTIONS.cache()] == [name]
             assert [each.name for each in SECTIONS.cache()] == [name]
             assert one() == one() == 1
+        # The third time, from a copy.
+        assert one() == one() == 1
         invalidate("anything")
         counts = stats()
         current_engine().close()
-    assert counts["hit"] == 5
+    assert counts["hit"] == 7
     assert not [name for name in counts if name.startswith("survived")]

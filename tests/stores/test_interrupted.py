@@ -49,6 +49,14 @@ def before_the_read(monkeypatch: pytest.MonkeyPatch, error: type[BaseException],
     monkeypatch.setattr(owner, "read_response", interrupted)
 
 
+def without_lane(store: RedisStore) -> RedisStore:
+    """Leave everything to the driver, as where the address limits the connections; ``test_lane`` has the other way."""
+    if store._lane is not None:
+        store._lane.close()
+    store._lane = None
+    return store
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, TooLate])
 @pytest.mark.parametrize("warm", [True, False])
 def test_a_signal_between_question_and_answer(
@@ -62,7 +70,7 @@ def test_a_signal_between_question_and_answer(
 ) -> None:
     """With ``warm`` false, the connection is in the middle of its greeting."""
     mine, yours = keys
-    store = RedisStore(server_url, clock_key=clock_key)
+    store = without_lane(RedisStore(server_url, clock_key=clock_key))
     if warm:
         store.execute(Fetch((), mine))
     before_the_read(monkeypatch, error)
@@ -79,7 +87,7 @@ def test_an_answer_that_comes_late_is_given_to_nobody(
     own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver looks whether a connection has something to read, and here it has nothing yet."""
-    store = RedisStore(own_valkey.url, clock_key="gc:1:clock")
+    store = without_lane(RedisStore(own_valkey.url, clock_key="gc:1:clock"))
     store.execute(Put((("mine", b"mine"), ("yours", b"yours")), 60_000))
     store.execute(Fetch((), "mine"))
     own_valkey.pause()
@@ -101,7 +109,7 @@ def test_an_answer_that_comes_late_is_given_to_nobody(
 
 
 def test_an_exception_that_the_caller_handles_closes_nothing(server_url: str, clock_key: str) -> None:
-    store = RedisStore(server_url, clock_key=clock_key)
+    store = without_lane(RedisStore(server_url, clock_key=clock_key))
     store.execute(Fetch(("a",)))
     (before,) = [connection._sock for connection in store._client.connection_pool._available_connections]
     try:

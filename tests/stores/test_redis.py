@@ -21,7 +21,7 @@ from genscache.testing import BlockingStore, StoreContract
 from genscache.types import NO_GENERATION, CounterState, Fetched
 
 LONG = 600_000
-ALLOWED = {"MGET", "GET", "SET", "UNLINK", "EVALSHA", "EVAL"}
+ALLOWED = {"MGET", "GETRANGE", "GET", "SET", "UNLINK", "EVALSHA", "EVAL"}
 
 
 @pytest.fixture
@@ -287,6 +287,7 @@ def everything(store: RedisStore, key: str) -> None:
     counters = tuple(f"{key}:{number}" for number in range(1_201))
     store.execute(Ensure((key,)))
     store.execute(Fetch((key,), key + ":e"))
+    store.execute(Fetch((key,), key + ":e", b"mark"))
     store.execute(Bump(counters))
     store.execute(Lease((key, key + "2"), "w1", LONG))
     store.execute(Settle("w1", bump=(key,), release=(key + "2",)))
@@ -310,8 +311,10 @@ class Spy:
         monkeypatch.setattr(store, "_send", seen)
         fetch = store._fetch
 
-        def fetching(operation: Fetch, command: list[bytes]) -> Fetched:
-            self.batches.append([command[0].split(b"\r\n")[2].decode()])
+        def fetching(operation: Fetch, command: bytes) -> Fetched:
+            self.batches.append(
+                [line.decode() for line in command.split(b"\r\n") if line in {b"MGET", b"GETRANGE"}]
+            )
             return fetch(operation, command)
 
         monkeypatch.setattr(store, "_fetch", fetching)
@@ -323,10 +326,11 @@ def test_every_operation_is_one_round_trip(
     everything(store, key)
     spy = Spy(store, monkeypatch)
     everything(store, key)
-    assert len(spy.batches) == 9
+    assert len(spy.batches) == 10
     assert spy.batches[1] == ["MGET"]
-    assert spy.batches[2] == ["EVALSHA"] * 3
-    assert spy.batches[5] == ["UNLINK", "SET", "SET"]
+    assert spy.batches[2] == ["GETRANGE", "MGET"]
+    assert spy.batches[3] == ["EVALSHA"] * 3
+    assert spy.batches[6] == ["UNLINK", "SET", "SET"]
     assert all(command in ALLOWED - {"EVAL"} for batch in spy.batches for command in batch)
 
 
@@ -351,7 +355,7 @@ def test_a_user_with_only_these_rights_can_do_everything(
     raw: Redis, server_url: str, key: str, clock_key: str
 ) -> None:
     user = f"gc-{secrets.token_hex(4)}"
-    rights = "~gc* +mget +get +set +unlink +evalsha +eval +time +pttl"
+    rights = "~gc* +mget +getrange +get +set +unlink +evalsha +eval +time +pttl"
     raw.execute_command(  # type: ignore[no-untyped-call]
         "ACL", "SETUSER", user, "on", ">p@ss:w/rd", *rights.split()
     )

@@ -1,0 +1,113 @@
+"""Reading lists of texts as RESP2 and RESP3 write them; everything else is strange, and left to the driver."""
+
+from __future__ import annotations
+
+import socket
+from typing import Final
+
+CHUNK: Final = 65536
+"""Bytes that are read at once, at least."""
+
+LONGEST_LINE: Final = 32
+"""Bytes of a line that tells a length."""
+
+MOST_DIGITS: Final = 10
+
+END: Final = b"\r\n"
+
+
+class Strange(Exception):
+    """Something else has come."""
+
+
+class Incoming:
+    """Bytes that come from a server.
+
+    Args:
+        found: Where more come from.
+        data: Those that have come.
+        position: How many of them were read.
+    """
+
+    __slots__ = ("_data", "_position", "_socket")
+
+    def __init__(self, found: socket.socket, data: bytes, position: int) -> None:
+        self._socket = found
+        self._data = data
+        self._position = position
+
+    def text(self) -> bytes | None:
+        """Read a text.
+
+        Returns:
+            Its bytes; ``None`` where there is none.
+
+        Raises:
+            Strange: It is something else.
+            OSError: No more comes.
+        """
+        line = self._line()
+        if line in (b"$-1", b"_"):
+            return None
+        length = _number(line, b"$")
+        start = self._position
+        self._await(start + length + 2)
+        stop = start + length
+        if self._data[stop : stop + 2] != END:
+            raise Strange
+        self._position = stop + 2
+        return self._data[start:stop]
+
+    def list_of(self, members: int) -> None:
+        """Read the beginning of a list.
+
+        Raises:
+            Strange: It has another number of members, or is something else.
+            OSError: No more comes.
+        """
+        if _number(self._line(), b"*") != members:
+            raise Strange
+
+    def so_far(self) -> bytes:
+        """Return what was read."""
+        return self._data[: self._position]
+
+    def end(self) -> None:
+        """Make sure that nothing else has come.
+
+        Raises:
+            Strange: More has come than was asked for.
+        """
+        if len(self._data) != self._position:
+            raise Strange
+
+    def _line(self) -> bytes:
+        start = self._position
+        while (stop := self._data.find(END, start, start + LONGEST_LINE)) < 0:
+            if len(self._data) >= start + LONGEST_LINE:
+                raise Strange
+            self._await(len(self._data) + 1)
+        self._position = stop + 2
+        return self._data[start:stop]
+
+    def _await(self, length: int) -> None:
+        """Wait until so many bytes have come."""
+        missing = length - len(self._data)
+        if missing <= 0:
+            return
+        parts = [self._data]
+        while missing > 0:
+            part = self._socket.recv(max(CHUNK, missing))
+            if not part:
+                raise ConnectionResetError("Connection closed by server.")
+            parts.append(part)
+            missing -= len(part)
+        self._data = b"".join(parts)
+
+
+def _number(line: bytes, kind: bytes) -> int:
+    digits = line[1:]
+    # isdigit() and a length: no sign, no blank, nothing that int() would take besides.
+    if line[:1] != kind or not digits.isdigit() or len(digits) > MOST_DIGITS:
+        raise Strange
+    return int(digits)

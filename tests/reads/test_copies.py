@@ -20,6 +20,7 @@ from tests.site.news.models import Section
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LONG = "x" * 50_000
+SECTIONS: Any = Section.objects
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def section(on_wire: Engine) -> Section:
 
 
 def names() -> list[str]:
-    return [each.name for each in Section.objects.cache()]
+    return [each.name for each in SECTIONS.cache()]
 
 
 def copied(read: Callable[[], Any], engine: Engine) -> None:
@@ -126,7 +127,8 @@ def test_another_type_in_its_place_is_missed(on_wire: Engine, raw: Redis) -> Non
 
 def test_nobody_sees_what_others_do_to_their_values(on_wire: Engine, section: Section) -> None:
     def first() -> Section:
-        return Section.objects.cache().get(pk=section.pk)
+        found: Section = SECTIONS.cache().get(pk=section.pk)
+        return found
 
     copied(first, on_wire)
     mine = first()

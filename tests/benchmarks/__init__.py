@@ -1,0 +1,1 @@
+"""How fast genscache is, beside others and beside one ``GET`` of a pickle: ``python -m tests.benchmarks``."""

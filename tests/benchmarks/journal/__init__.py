@@ -1,0 +1,1 @@
+"""The models that benchmarks read and write."""

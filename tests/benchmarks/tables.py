@@ -1,0 +1,182 @@
+"""Results as tables of text, which are Markdown as well: ``python -m tests.benchmarks.tables results.json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.benchmarks.orders import CONTESTANTS
+from tests.benchmarks.saying import tell
+
+Found = dict[str, Any]
+NAMES: Final = {
+    "handwritten": "hand-written",
+    "none": "no cache",
+    "function20": "decorated function, 20 objects",
+}
+GOALS: Final = {"get": 2.3, "list20": 1.5, "list1000": 0.45, "count": 3.0, "function20": 0.6}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table."""
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *rest = (cell.ljust(width) if place == 0 else cell.rjust(width)
+                        for place, (cell, width) in enumerate(zip(cells, widths, strict=True)))  # fmt: skip
+        return f"| {' | '.join([first, *rest])} |"
+
+    rule = (
+        "|"
+        + "|".join("-" * (width + 1) + (":" if place else "-") for place, width in enumerate(widths))
+        + "|"
+    )
+    return "\n".join([line(lines[0]), rule, *map(line, lines[1:])])
+
+
+def hits(found: Found) -> str:
+    """Hits, as multiples of a raw GET."""
+    rows = found["hits"]
+    parts = [_grid(rows, "a hit, against a raw GET and loads", _ratio, GOALS)]
+    parts.append(_grid(rows, "microseconds, p50 (p99)", lambda row: _p(row["microseconds"])))
+    parts.append(_grid(rows, "processor time, µs", lambda row: f"{row['cpu']:.0f}"))
+    parts.append(
+        _grid(rows, "round trips / commands", lambda row: f"{row['round_trips']:g} / {row['commands']:g}")
+    )
+    parts.append(
+        _grid(
+            rows,
+            "bytes sent / received",
+            lambda row: f"{row['bytes_sent']:.0f} / {row['bytes_received']:.0f}",
+        )
+    )
+    return "\n\n".join(parts)
+
+
+def over_none(part: str, title: str) -> Callable[[Found], str]:
+    """Return what makes a table of multiples of what is done without a cache."""
+
+    def made(found: Found) -> str:
+        return _grid(found[part], title, _ratio)
+
+    return made
+
+
+def mixed(found: Found) -> str:
+    """Reads and writes."""
+    rows = [{**row, "case": f"{row['processes']} processes"} for row in found["mixed"]]
+    return _grid(
+        rows,
+        "95 % reads, 5 % writes: processor time",
+        lambda row: f"{row['ratio']:.2f} ({row['cpu']:.0f} µs)",
+    )
+
+
+def sizes(found: Found) -> str:
+    """Sizes."""
+    return table(
+        ("bytes in the store", "entry", "pickled instances", "ratio", "besides", "of these, the key"),
+        (
+            (
+                _named(row["case"]), f"{row['payload']}", f"{row['pickled']}", f"{row['payload'] / row['pickled']:.2f}",
+                f"{row['beyond']}", f"{row['key']}",
+            )
+            for row in found["sizes"]
+        ),
+    )  # fmt: skip
+
+
+def growth(found: Found) -> str:
+    """How costs grow."""
+    grown = found["growth"]
+    parts = [
+        _grid(_by_x(grown["rows"], "rows"), "rows: a hit in µs (against raw)", _both),
+        _grid(_by_x(grown["namespaces"], "names"), "namespaces of an entry", _both),
+        table(
+            ("entries in the store", "get, µs", "invalidate_model, µs", "store blocked, µs"),
+            (
+                (
+                    f"{row['x']:,}",
+                    f"{row['microseconds']:.0f}",
+                    f"{row['invalidation']:.0f}",
+                    f"{row['blocked']}",
+                )
+                for row in grown["entries"]
+            ),
+        ),
+        _grid(
+            [{**row, "case": f"{row['case']}, +{row['x']:g} ms"} for row in grown["delay"]],
+            "a longer way: a hit in µs (against raw)",
+            _both,
+        ),
+        _grid(
+            [{**row, "case": f"{row['x']} at once"} for row in grown["processes"]],
+            "hits per second on one processor",
+            lambda row: f"{row['rate']:,.0f}",
+        ),
+    ]
+    return "\n\n".join(parts)
+
+
+TABLES: Final[dict[str, Callable[[Found], str]]] = {
+    "hits": hits,
+    "writes": over_none("writes", "a write, against no cache"),
+    "misses": over_none("misses", "a miss with its fill, against no cache"),
+    "bypass": over_none("bypass", "switched off, against no cache"),
+    "mixed": mixed,
+    "sizes": sizes,
+    "growth": growth,
+}
+
+
+def _grid(
+    rows: list[dict[str, Any]],
+    title: str,
+    cell: Callable[[dict[str, Any]], str],
+    goals: dict[str, float] | None = None,
+) -> str:
+    """Return a table with a line for each case and a column for each contestant."""
+    cases = list(dict.fromkeys(row["case"] for row in rows))
+    there = [name for name in CONTESTANTS if any(row["contestant"] == name for row in rows)]
+    cells = {(row["case"], row["contestant"]): cell(row) for row in rows}
+    head = [title, *map(_named, there), *(["goal"] if goals else [])]
+    return table(
+        head,
+        (
+            [
+                _named(case), *(cells.get((case, name), "-") for name in there),
+                *([f"<= {goals[case]}"] if goals else []),
+            ]
+            for case in cases
+        ),
+    )  # fmt: skip
+
+
+def _by_x(rows: list[dict[str, Any]], unit: str) -> list[dict[str, Any]]:
+    return [{**row, "case": f"{row['x']:,} {unit}"} for row in rows]
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    ratio = row["ratio"]
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})"
+
+
+def _both(row: dict[str, Any]) -> str:
+    return f"{row['microseconds']:,.0f} ({row['ratio']:.2f})"
+
+
+def _p(microseconds: dict[str, float]) -> str:
+    return f"{microseconds['p50']:.0f} ({microseconds['p99']:.0f})"
+
+
+def _named(name: str) -> str:
+    return NAMES.get(name, name)
+
+
+if __name__ == "__main__":
+    results = json.loads(Path(sys.argv[1]).read_text())
+    tell("\n\n".join(make(results) for part, make in TABLES.items() if part in results))

@@ -171,10 +171,11 @@ class Reader:
             return None
         moment = self._flights.now()
         question = job.identity.question(engine, call, namespaces)
-        self._first = First(
-            namespaces, decision, question, glance(question, engine.keys, engine.memory), moment
-        )
-        return self._first.look.fetch
+        look = glance(question, engine.keys, engine.memory)
+        if look.expected.key is None:
+            return None
+        self._first = First(namespaces, decision, question, look, moment)
+        return look.fetch
 
     def seen(self, fetched: Fetched) -> object:
         """Return the value if the answer to ``glance`` is a hit; ``MISSING``: ``answer`` is to go on from there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
@@ -36,12 +36,14 @@ class CounterState:
     """What the store knows of one namespace.
 
     ``generation`` is ``NO_GENERATION`` when only a lease mark exists; ``leased`` is true while at least one lease
-    (expired or not) is recorded on it, ``quarantined`` if one of them is the fence's and no write's.
+    (expired or not) is recorded on it, ``quarantined`` if one of them is the fence's and no write's. ``fresh`` tells of
+    the operation and not of the namespace: it has made or bumped the counter, so nothing can lie under the generation.
     """
 
     generation: Generation
     leased: bool
     quarantined: bool = False
+    fresh: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,17 +111,21 @@ def lookup(
             snapshot cannot see (design 3.5).
         asked: The first fetch, where that is done already, and what it was answered.
     """
-    if asked is None:
-        first = glance(question, keys, memory)
-        asked = first, (yield from first.fetch)
-    first, fetched = asked
-    found = known_answer(question, keys, memory, first, fetched, not_after)
-    if found is not None:
-        return found
-    if first.copy is not None:
-        # Not the same any more, or under a vector that is over.
-        memory.copies.drop(first.expected.key or "")
-    states, changed = _usable(fetched), False
+    first, fetched = asked or (glance(question, keys, memory), None)
+    states, changed = None, False
+    if first.expected.key is None:
+        # This process does not know all counters, and most often that is because one of them is not there yet.
+        states = yield from Ensure(question.counters, question.brief, question.life)
+        changed = any(state.fresh for state in states)
+    else:
+        fetched = fetched or (yield from first.fetch)
+        found = known_answer(question, keys, memory, first, fetched, not_after)
+        if found is not None:
+            return found
+        if first.copy is not None:
+            # Not the same any more, or under a vector that is over.
+            memory.copies.drop(first.expected.key)
+        states = _usable(fetched)
     if states is None:
         # All of them again, and not the entry: a write may have been settled since, with a bump of one counter and
         # without one of another, and the two moments together would be a vector that never was.

@@ -18,9 +18,9 @@ from redis.exceptions import ResponseError
 
 from genscache.stores.aioconnections import PatientPool
 from genscache.stores.base import Answer, AsyncStore, Fetch, Operation
-from genscache.stores.commands import Command, Commands, Reply, Word, fetched
+from genscache.stores.commands import Command, Commands, Reply, fetched
 from genscache.stores.connections import UNLIMITED
-from genscache.stores.express import Pool, answers, asend, is_plain, packed
+from genscache.stores.express import Pool, asend, packed, question
 from genscache.stores.faults import translated
 from genscache.stores.redis import TIMEOUT, redis_capabilities
 from genscache.stores.scripts import Scripts
@@ -30,26 +30,6 @@ if TYPE_CHECKING:
 
     from genscache.stores.gate import Gate
     from genscache.types import Fetched
-
-
-class AsyncBatch(Protocol):
-    """The part of a driver's pipeline that is used here."""
-
-    def execute_command(self, *words: Word) -> object:
-        """Queue one command."""
-
-    async def execute(self, *, raise_on_error: bool) -> list[object]:
-        """Send what is queued."""
-
-
-class AsyncSender(Protocol):
-    """The part of the driver's client that is used here."""
-
-    async def execute_command(self, *words: Word) -> object:
-        """Send one command."""
-
-    def pipeline(self, *, transaction: bool) -> AsyncBatch:
-        """Return an empty pipeline."""
 
 
 class AsyncWire(Protocol):
@@ -101,14 +81,14 @@ class AsyncRedisStore(AsyncStore):
         self._entrance = None if gate is None else AsyncEntrance(gate)
         self._sessions: WeakKeyDictionary[AbstractEventLoop, _Session] = WeakKeyDictionary()
         self._lock = Lock()
-        self._plain = is_plain(cast("Pool", _client(url, self._entrance).connection_pool))
+        _client(url, self._entrance)  # made, not connected: an option that is not known is refused here
 
     async def execute(self, operation: Operation[Answer]) -> Answer:
         """Do one operation in one round trip (two where the server does not know a step yet)."""
-        if type(operation) is Fetch and self._plain:
-            command = packed(operation)
-            if command is not None:
-                return cast("Answer", await self._fetch(operation, command))
+        if type(operation) is Fetch:
+            asked = question(operation)
+            if asked is not None:
+                return cast("Answer", await self._fetch(operation, *asked))
         dialogue = self._commands.dialogue(operation)
         with translated(self.capabilities.name):
             try:
@@ -126,25 +106,18 @@ class AsyncRedisStore(AsyncStore):
         if session is not None:
             await session.closing.aclose()
 
-    async def _fetch(self, operation: Fetch, command: bytes) -> Fetched:
-        pool = cast("Pool", (await self._session()).client.connection_pool)
+    async def _fetch(self, operation: Fetch, command: bytes, answers: int) -> Fetched:
         try:
-            return fetched(operation, await asend(pool, command, answers(operation)))
+            return fetched(operation, await asend(await self._pool(), command, answers))
         except Exception:
             with translated(self.capabilities.name):
                 raise
 
     async def _send(self, batch: list[Command]) -> list[Reply]:
-        client: AsyncSender = (await self._session()).client
-        if len(batch) == 1:
-            try:
-                return [await client.execute_command(*batch[0])]
-            except ResponseError as error:
-                return [error]
-        pipeline = client.pipeline(transaction=False)
-        for command in batch:
-            pipeline.execute_command(*command)
-        return await pipeline.execute(raise_on_error=False)
+        return await asend(await self._pool(), packed(batch), len(batch))
+
+    async def _pool(self) -> Pool:
+        return cast("Pool", (await self._session()).client.connection_pool)
 
     async def _session(self) -> _Session:
         loop = asyncio.get_running_loop()

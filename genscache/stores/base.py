@@ -42,14 +42,14 @@ class Memo:
     It belongs to one store, and to a fetch whose fields never change.
 
     Attributes:
-        command: The bytes that are sent.
+        question: The bytes that are sent, and how many commands they are.
         answered: What the last answer began with, up to what tells of the entry, and what that meant.
     """
 
-    __slots__ = ("answered", "command")
+    __slots__ = ("answered", "question")
 
     def __init__(self) -> None:
-        self.command: bytes | None = None
+        self.question: tuple[bytes, int] | None = None
         self.answered: tuple[bytes, tuple[CounterState | None, ...]] | None = None
 
 
@@ -76,8 +76,9 @@ class Ensure(Operation[tuple[CounterState, ...]]):
     becomes a new counter. A counter with a live lease is returned as it is.
 
     A counter that is made or bumped here lives for 60 days, one that is named in ``brief`` for ``life`` milliseconds,
-    but never ends before a lease that it still has. One that is there keeps the time that it has left. A counter that
-    has ended costs misses and nothing else: it comes back with a generation that it never had.
+    but never ends before a lease that it still has, and its state is ``fresh`` (which a store may leave out, at the
+    price of a round trip). One that is there keeps the time that it has left. A counter that has ended costs misses
+    and nothing else: it comes back with a generation that it never had.
     """
 
     counters: tuple[str, ...]

@@ -240,8 +240,13 @@ def fetched(operation: Fetch, replies: Sequence[Reply]) -> Fetched:
     return Fetched(states, entry if isinstance(entry, bytes) else None, same)
 
 
-def _state(generation: Generation, leased: int) -> CounterState:
-    return CounterState(generation, leased=leased > 0, quarantined=leased > 1)
+FRESH: Final = 4
+"""What a step adds to "leased" for a counter that it has made or bumped."""
+
+
+def _state(generation: Generation, told: int) -> CounterState:
+    leased = told % FRESH
+    return CounterState(generation, leased=leased > 0, quarantined=leased > 1, fresh=told >= FRESH)
 
 
 def _time_left(key: str) -> Dialogue[int | None]:

@@ -8,7 +8,7 @@ something went wrong.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from redis.exceptions import ResponseError
@@ -44,18 +44,8 @@ class Connection(Protocol):
         """Close it."""
 
 
-class Encoder(Protocol):
-    """How the driver turns words into bytes."""
-
-    def encode(self, value: str) -> bytes:
-        """Do so."""
-
-
 class Pool(Protocol):
     """The part of a driver's pool that is used here, of either kind."""
-
-    def get_encoder(self) -> Encoder:
-        """Return how words become bytes."""
 
     def get_connection(self) -> object:
         """Take a connection."""
@@ -64,34 +54,32 @@ class Pool(Protocol):
         """Give it back."""
 
 
-def is_plain(pool: Pool) -> bool:
-    """Tell whether the driver would write our words as they are packed here: the address may name an encoding."""
-    return pool.get_encoder().encode("gc:1{}") == b"gc:1{}"
+def packed(commands: Sequence[Command]) -> bytes:
+    """Return commands as they are sent.
+
+    Words are what the driver makes of them where an address names no encoding; ours are of a plain alphabet.
+    """
+    parts: list[bytes] = []
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        for word in command:
+            raw = word if type(word) is bytes else str(word).encode()
+            parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
+    return b"".join(parts)
 
 
-def packed(operation: Fetch) -> bytes | None:
-    """Return the bytes of a fetch; ``None`` where it says nothing, or a word that the driver must encode."""
+def question(operation: Fetch) -> tuple[bytes, int] | None:
+    """Return what a fetch says, and how many commands that is; ``None``: it asks for nothing."""
     memo = operation.memo
-    if memo is not None and memo.command is not None:
-        return memo.command
+    if memo is not None and memo.question is not None:
+        return memo.question
     commands = fetching(operation)
-    text = "".join([_packed(command) for command in commands])
-    if not text or not text.isascii():
+    if not commands:
         return None
-    found = text.encode("ascii")
+    found = packed(commands), len(commands)
     if memo is not None:
-        memo.command = found
+        memo.question = found
     return found
-
-
-def answers(operation: Fetch) -> int:
-    """Return how many commands a fetch is."""
-    return len(fetching(operation))
-
-
-def _packed(command: Command) -> str:
-    words = [str(word) for word in command]
-    return f"*{len(words)}\r\n" + "".join([f"${len(word)}\r\n{word}\r\n" for word in words])
 
 
 def send(pool: Pool, command: bytes, answers: int, tries: int) -> list[Reply]:

@@ -1,8 +1,9 @@
-"""The short way of a hit in a thread: a connection that is kept for it, bytes out and bytes in.
+"""The short way to the server for a thread: a connection that is kept, bytes out and bytes in.
 
-The driver makes connections, shakes hands, and makes them anew; its pool counts them. Between two hits one is kept here
-instead of in the pool, whose way in and out takes as long as the server's answer does. Whatever is not as it was (a
-connection that something has been said on meanwhile, an answer that is no list of texts) is left to the driver.
+The driver makes connections, shakes hands, and makes them anew; its pool counts them. Between two questions one is kept
+here instead of in the pool: the way in and out of it, and the driver's work around a command, take longer than the
+server's answer. Whatever is not as it was (a connection on which something has come meanwhile, an answer of a kind
+that our commands never get) is left to the driver.
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ import os
 import select
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from redis.exceptions import ConnectionError as DriverConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as DriverTimeoutError
 
 from genscache.stores.commands import parse_counter
 from genscache.stores.connections import UNLIMITED, CarefulPool
-from genscache.stores.replies import Incoming, Strange
+from genscache.stores.replies import Failure, Incoming, Strange
 from genscache.types import CounterState, Fetched
 
 if TYPE_CHECKING:
     from genscache.stores.base import Fetch
+    from genscache.stores.commands import Reply
+
+Result = TypeVar("Result")
 
 CHUNK: Final = 65536
 """Bytes that are read at once."""
@@ -36,6 +41,7 @@ class Connection(Protocol):
     """The part of a driver's connection that is used here."""
 
     _sock: socket.socket | None
+    _parser: Parser
 
     def disconnect(self) -> None:
         """Close it."""
@@ -49,6 +55,13 @@ def may_keep(pool: CarefulPool) -> bool:
     options = pool.connection_kwargs
     watched = any(options.get(name) for name in ("health_check_interval", "credential_provider"))
     return pool.max_connections == UNLIMITED and not watched and hasattr(select, "poll")
+
+
+class Parser(Protocol):
+    """The part of what reads answers in the driver that is used here."""
+
+    def parse_error(self, response: str) -> Exception:
+        """Return the driver's exception for the text of an error."""
 
 
 class _Kept:
@@ -70,11 +83,22 @@ class _Kept:
             return False
         return self.pending is None or not self.pending()
 
+    def error(self, text: str) -> Exception:
+        """Return the driver's exception for an error.
+
+        Raises:
+            Strange: One after which the driver closes the connection, such as "LOADING".
+        """
+        found = self.connection._parser.parse_error(text)  # noqa: SLF001 - see ``Connection``
+        if not isinstance(found, ResponseError):
+            raise Strange
+        return found
+
 
 class Lane:
-    """Connections that are kept for fetches; safe to use from several threads.
+    """Connections that are kept; safe to use from several threads.
 
-    There are as many as threads have fetched at the same time.
+    There are as many as threads have asked at the same time.
 
     Args:
         pool: Makes them.
@@ -89,25 +113,38 @@ class Lane:
         self._kept: list[_Kept] = []
 
     def fetch(self, operation: Fetch, command: bytes) -> Fetched | None:
-        """Do a fetch.
+        """Do a fetch; as ``ask``.
 
         Args:
             operation: It.
             command: How it is said.
+        """
+        return self._turn(command, lambda kept: _fetched(kept.socket, operation))
+
+    def ask(self, command: bytes, answers: int) -> list[Reply] | None:
+        """Say commands and read their answers.
+
+        Args:
+            command: What is said.
+            answers: How many commands it is.
 
         Returns:
-            The answer; ``None``: nothing was said, or what has come is for the driver to read. It is to ask again.
+            The answers, errors among them as the driver's exceptions; ``None``: nothing was said, or what has come is
+            for the driver to read. It is to ask again; everything that is said here may be said twice.
 
         Raises:
             TimeoutError: No answer came in time (the driver's).
             ConnectionError: There is no connection, or it was lost (the driver's).
         """
+        return self._turn(command, lambda kept: _answers(kept, answers))
+
+    def _turn(self, command: bytes, read: Callable[[_Kept], Result]) -> Result | None:
         kept = self._take()
         if kept is None:
             return None
         try:
             kept.socket.sendall(command)
-            found = _answer(kept.socket, operation)
+            found = read(kept)
         except TimeoutError as error:
             self._leave(kept)
             raise DriverTimeoutError("Timeout reading from socket") from error
@@ -156,7 +193,15 @@ class Lane:
         self._pool.release(kept.connection)
 
 
-def _answer(found: socket.socket, operation: Fetch) -> Fetched:
+def _answers(kept: _Kept, answers: int) -> list[Reply]:
+    """Read so many answers."""
+    incoming = Incoming(kept.socket, b"", 0)
+    found = [incoming.answer() for _ in range(answers)]
+    incoming.end()
+    return [kept.error(each) if isinstance(each, Failure) else each for each in found]
+
+
+def _fetched(found: socket.socket, operation: Fetch) -> Fetched:
     """Read the answer to a fetch."""
     data = found.recv(CHUNK)
     memo = operation.memo

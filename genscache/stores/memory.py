@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import Final, cast
 
@@ -131,17 +132,19 @@ class MemoryStore(Store):
 
     def _ensure(self, key: str, life: int, now: int) -> CounterState:
         counter = self._shelves.counter(key, now)
+        fresh = True
         if counter is None:
             counter = Counter(self._reading(now, NO_GENERATION), now + 1000 * life)
         elif not counter.drop_expired(now):
             return counter.state()
         elif counter.is_mark() and counter.leases:
             counter.expires = counter.last_deadline()
+            fresh = False
         else:
             # Never dropped without a bump: its writer may have committed and died before it could say so.
             counter.renew(self._reading(now, counter.generation), now + 1000 * life)
         self._shelves.keep_counter(key, counter)
-        return counter.state()
+        return replace(counter.state(), fresh=fresh)
 
     def _bump(self, key: str, now: int) -> Generation:
         counter = self._shelves.counter(key, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -12,18 +12,22 @@ from redis.retry import Retry
 
 from genscache.stores.address import mask_url
 from genscache.stores.base import Answer, Capabilities, Fetch, Operation, Store
-from genscache.stores.commands import Command, Commands, Reply, Word, fetched
+from genscache.stores.commands import Command, Commands, Reply, fetched
 from genscache.stores.connections import UNLIMITED, CarefulPool
-from genscache.stores.express import Pool, answers, is_plain, packed, send
+from genscache.stores.express import Pool, packed, question, send
 from genscache.stores.faults import translated
 from genscache.stores.lane import Lane, Lost, may_keep
 from genscache.stores.scripts import Scripts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis.connection import ConnectionPool
 
     from genscache.stores.gate import Gate
     from genscache.types import Fetched
+
+Result = TypeVar("Result")
 
 TIMEOUT: Final = 1.0
 """Seconds to wait for a connection, and for each answer, where the URL does not say otherwise."""
@@ -42,26 +46,6 @@ def redis_capabilities(url: str) -> Capabilities:
         remote=True,
         marks=True,
     )
-
-
-class Batch(Protocol):
-    """The part of a driver's pipeline that is used here."""
-
-    def execute_command(self, *words: Word) -> object:
-        """Queue one command."""
-
-    def execute(self, *, raise_on_error: bool) -> list[object]:
-        """Send what is queued."""
-
-
-class Sender(Protocol):
-    """The part of the driver's client that is used here."""
-
-    def execute_command(self, *words: Word) -> object:
-        """Send one command."""
-
-    def pipeline(self, *, transaction: bool) -> Batch:
-        """Return an empty pipeline."""
 
 
 class Wire(Protocol):
@@ -104,15 +88,14 @@ class RedisStore(Store):
         self._client = _client(url, None if gate is None else Entrance(gate))
         pool = cast("CarefulPool", self._client.connection_pool)
         self._pool = cast("Pool", pool)
-        self._plain = is_plain(self._pool)
         self._lane = Lane(pool) if may_keep(pool) else None
 
     def execute(self, operation: Operation[Answer]) -> Answer:
         """Do one operation in one round trip (two where the server does not know a step yet)."""
-        if type(operation) is Fetch and self._plain:
-            command = packed(operation)
-            if command is not None:
-                return cast("Answer", self._fetch(operation, command))
+        if type(operation) is Fetch:
+            asked = question(operation)
+            if asked is not None:
+                return cast("Answer", self._fetch(operation, *asked))
         dialogue = self._commands.dialogue(operation)
         with translated(self.capabilities.name):
             try:
@@ -130,33 +113,32 @@ class RedisStore(Store):
         pool: ConnectionPool = self._client.connection_pool
         pool.disconnect()
 
-    def _fetch(self, operation: Fetch, command: bytes) -> Fetched:
+    def _fetch(self, operation: Fetch, command: bytes, answers: int) -> Fetched:
         try:
-            tries = 2
-            if self._lane is not None:
-                try:
-                    found = self._lane.fetch(operation, command)
-                except Lost:
-                    tries = 1
-                else:
-                    if found is not None:
-                        return found
-            return fetched(operation, send(self._pool, command, answers(operation), tries))
+            found = self._turn(lambda lane: lane.fetch(operation, command), command, answers)
+            return fetched(operation, found) if isinstance(found, list) else found
         except Exception:
             with translated(self.capabilities.name):
                 raise
 
     def _send(self, batch: list[Command]) -> list[Reply]:
-        client: Sender = self._client
-        if len(batch) == 1:
+        command, answers = packed(batch), len(batch)
+        return self._turn(lambda lane: lane.ask(command, answers), command, answers)
+
+    def _turn(
+        self, ask: Callable[[Lane], Result | None], command: bytes, answers: int
+    ) -> Result | list[Reply]:
+        """Ask on the short way, and where that does not do, on the driver's; a lost connection gets one more try."""
+        tries = 2
+        if self._lane is not None:
             try:
-                return [client.execute_command(*batch[0])]
-            except ResponseError as error:
-                return [error]
-        pipeline = client.pipeline(transaction=False)
-        for command in batch:
-            pipeline.execute_command(*command)
-        return pipeline.execute(raise_on_error=False)
+                found = ask(self._lane)
+            except Lost:
+                tries = 1
+            else:
+                if found is not None:
+                    return found
+        return send(self._pool, command, answers, tries)
 
 
 class Entrance:

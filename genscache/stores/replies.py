@@ -1,9 +1,9 @@
-"""Reading lists of texts as RESP2 and RESP3 write them; everything else is strange, and left to the driver."""
+"""Reading answers as RESP2 and RESP3 write them, those that our commands get; others are strange, and the driver's."""
 
 from __future__ import annotations
 
 import socket
-from typing import Final
+from typing import Final, TypeAlias
 
 CHUNK: Final = 65536
 """Bytes that are read at once, at least."""
@@ -12,12 +12,28 @@ LONGEST_LINE: Final = 32
 """Bytes of a line that tells a length."""
 
 MOST_DIGITS: Final = 10
+LONGEST_INTEGER: Final = 19
 
 END: Final = b"\r\n"
 
 
+LONGEST_ERROR: Final = 65536
+
+DEEPEST: Final = 4
+"""Lists in lists that are read."""
+
+
 class Strange(Exception):
     """Something else has come."""
+
+
+class Failure(str):
+    """The text of an answer that is an error."""
+
+    __slots__ = ()
+
+
+Answer: TypeAlias = "bytes | int | Failure | list[Answer] | None"
 
 
 class Incoming:
@@ -68,6 +84,28 @@ class Incoming:
         if _number(self._line(), b"*") != members:
             raise Strange
 
+    def answer(self, depth: int = DEEPEST) -> Answer:
+        """Read any answer that our commands get.
+
+        Raises:
+            Strange: It is something else.
+            OSError: No more comes.
+        """
+        self._await(self._position + 1)
+        match self._data[self._position : self._position + 1]:
+            case b"$" | b"_":
+                return self.text()
+            case b":":
+                return _integer(self._line()[1:])
+            case b"+":
+                return self._line()[1:]
+            case b"-":
+                return Failure(self._line(LONGEST_ERROR)[1:].decode("utf-8", "replace"))
+            case b"*" if depth:
+                return [self.answer(depth - 1) for _ in range(_number(self._line(), b"*"))]
+            case _:
+                raise Strange
+
     def so_far(self) -> bytes:
         """Return what was read."""
         return self._data[: self._position]
@@ -81,10 +119,10 @@ class Incoming:
         if len(self._data) != self._position:
             raise Strange
 
-    def _line(self) -> bytes:
+    def _line(self, longest: int = LONGEST_LINE) -> bytes:
         start = self._position
-        while (stop := self._data.find(END, start, start + LONGEST_LINE)) < 0:
-            if len(self._data) >= start + LONGEST_LINE:
+        while (stop := self._data.find(END, start, start + longest)) < 0:
+            if len(self._data) >= start + longest:
                 raise Strange
             self._await(len(self._data) + 1)
         self._position = stop + 2
@@ -111,3 +149,10 @@ def _number(line: bytes, kind: bytes) -> int:
     if line[:1] != kind or not digits.isdigit() or len(digits) > MOST_DIGITS:
         raise Strange
     return int(digits)
+
+
+def _integer(digits: bytes) -> int:
+    sign, plain = (-1, digits[1:]) if digits[:1] == b"-" else (1, digits)
+    if not plain.isdigit() or len(plain) > LONGEST_INTEGER:
+        raise Strange
+    return sign * int(plain)

@@ -13,7 +13,7 @@ MUTATIONS = (
                 "        key, superseded = self._place(recording)\n"
                 "        used = tuple(sorted(recording.used))\n"
                 "        states = yield from observe(engine.counters(used))\n"
-                "        vector = tuple(state.generation for state in states[0])\n"
+                "        vector = tuple(state.generation for state in states)\n"
                 "        question = self._job.identity.question(engine, self._job.call, used)\n"
                 "        key = engine.keys.entry(question.owner, question.fingerprint, vector)\n",
             ),
@@ -31,7 +31,7 @@ MUTATIONS = (
             Edit(
                 "        key, superseded = self._place(recording)\n",
                 "        late = tuple(sorted(recording.used.keys() - self.vector.keys()))\n"
-                "        states = (yield from observe(engine.counters(late)))[0] if late else ()\n"
+                "        states = (yield from observe(engine.counters(late))) if late else ()\n"
                 "        recording.used.update(zip(late, (state.generation for state in states), strict=True))\n"
                 "        key, superseded = self._place(recording)\n",
             ),

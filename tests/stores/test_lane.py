@@ -131,8 +131,8 @@ def test_more_than_was_asked_for_is_strange(store: RedisStore, key: str) -> None
         assert right.states == states
         assert store.execute(fetch) == right
         assert fetch.memo is not None
-        command = fetch.memo.command
-        assert command is not None
+        assert fetch.memo.question is not None
+        command, _ = fetch.memo.question
         assert store._lane is not None
         assert store._lane.fetch(fetch, command + command) is None
         assert kept(store) == []
@@ -152,7 +152,7 @@ def test_a_signal_while_the_answer_is_awaited(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(lane, "_answer", interrupted)
+        patch.setattr(lane, "_fetched", interrupted)
         with pytest.raises(error):
             store.execute(Fetch((), mine))
     assert kept(store) == []

@@ -311,11 +311,12 @@ class Spy:
         monkeypatch.setattr(store, "_send", seen)
         fetch = store._fetch
 
-        def fetching(operation: Fetch, command: bytes) -> Fetched:
+        def fetching(operation: Fetch, command: bytes, answers: int) -> Fetched:
             self.batches.append(
                 [line.decode() for line in command.split(b"\r\n") if line in {b"MGET", b"GETRANGE"}]
             )
-            return fetch(operation, command)
+            assert len(self.batches[-1]) == answers
+            return fetch(operation, command, answers)
 
         monkeypatch.setattr(store, "_fetch", fetching)
 

@@ -1,5 +1,5 @@
--- Create what is absent, resolve expired leases; answer generation and leased (0 no, 1 yes, 2 by the fence) of each
--- counter, and at the end the length of the quarantine that begins here in ms, -1 where none does.
+-- Create what is absent, resolve expired leases; answer generation, and leased (0 no, 1 yes, 2 by the fence; 4 more if it
+-- was made or bumped here) of each counter, and at the end the length of the quarantine that begins here in ms, -1 where none does.
 -- KEYS: clock, fence and site where there is a fence, counters. ARGV: length of a lease in ms (-1: there is no fence),
 -- life of the site in ms, the life of each counter in ms, if it is made or bumped here.
 
@@ -35,21 +35,25 @@ end
 for i = first, #KEYS do
   local counter = read(KEYS[i])
   local counter_life = ARGV[i - first + 3]
+  local fresh = 4
   if not counter then
     counter = { generation = clock.next(0), leases = {} }
     write(KEYS[i], counter, 'PX', counter_life)
   elseif filter(counter, live) > 0 then
     if counter.generation == 0 and #counter.leases > 0 then
       write_mark(KEYS[i], counter, now)
+      fresh = 0
     else
       -- Never dropped without a bump: its writer may have committed and died before it could say so.
       counter.generation = clock.next(counter.generation)
       -- A counter that ends under a lease takes the lease with it.
       write(KEYS[i], counter, 'PX', text(math.max(tonumber(counter_life), lease_ms(counter, now))))
     end
+  else
+    fresh = 0
   end
   answer[#answer + 1] = counter.generation
-  answer[#answer + 1] = (#counter.leases > 0 and 1 or 0) + (leased_by_fence(counter) and 1 or 0)
+  answer[#answer + 1] = (#counter.leases > 0 and 1 or 0) + (leased_by_fence(counter) and 1 or 0) + fresh
 end
 clock.close()
 answer[#answer + 1] = begun

@@ -6,7 +6,7 @@ right only if every write to such a row bumps it, so:
 - only fields take part whose values have one name: what the database holds equal must be written alike here;
 - a writer that knows which rows it writes, but not their values, bumps the table's ``PLAIN`` namespace, on which every
   such read depends. That is what a process of another release does that has no ``match`` for the model;
-- a process of another release may have another list of fields. Each list has a code, eight of 32 slots: a read depends
+- a process of another release may have another list of fields. Each list has a code, twelve of 24 slots: a read depends
   on the slots of its list's code, a writer bumps all that are not in its own list's. Of two codes of one size none
   contains the other, so a writer with another list always hits a slot of the reader.
 """
@@ -29,9 +29,12 @@ from genscache.tables import exact_text, is_exact, is_exact_text, target
 PLAIN: Final = ""
 """The detail of the namespace that a writer bumps who knows the rows and not their values."""
 
-SLOTS: Final = 32
-CHOSEN: Final = 8
-"""A list's code: ten million of them, so that two lists of one project share one as good as never."""
+SLOTS: Final = 24
+CHOSEN: Final = 12
+"""A list's code: 2.7 million of them, so that two lists of one project share one as good as never.
+
+A read fetches ``CHOSEN`` counters, a write leases and bumps the others, which costs more.
+"""
 
 VENDORS: Final = ("postgresql", "sqlite", "mysql")
 """Databases whose equality of the fields that take part is known."""
@@ -68,7 +71,7 @@ class Matching:
             ",".join(f"{field.name}:{field.column}:{type(field.value).__name__}" for field in fields)
             for fields in self.fieldsets
         )
-        number = int.from_bytes(hashlib.blake2b(f"1\n{text}".encode(), digest_size=16).digest(), "big")
+        number = int.from_bytes(hashlib.blake2b(f"2\n{text}".encode(), digest_size=16).digest(), "big")
         return _combination(number % comb(SLOTS, CHOSEN))
 
     def fieldset(self, names: Sequence[str]) -> tuple[MatchField, ...] | None:

@@ -76,14 +76,17 @@ def quick_job(
         timezone.get_current_timezone_name(), engine.context(), engine.catalog.places(),
     )  # fmt: skip
 
+    narrowed: AnyQuerySet | None = None
+
     def ask() -> object:
         if op == "count":
             return rows._genscache_counting(op, database)()
-        return _narrowed(rows, lookups)._genscache_rows(database)()
+        asking = _narrowed(rows, lookups) if narrowed is None else narrowed
+        return asking._genscache_rows(database)()
 
     known = engine.calls.get(name)
     if known is None:
-        found = _learned(engine, rows, op, lookups, caching)
+        narrowed, found = _learned(engine, rows, op, lookups, caching)
         if found is None:
             return None
         known = found
@@ -96,14 +99,18 @@ def quick_job(
 
 def _learned(
     engine: Engine, rows: AnyQuerySet, op: Op, lookups: Mapping[str, object], caching: Caching
-) -> tuple[object, ...] | None:
-    """Ask the general way what the question is called; empty: it is not cached, ``None``: nobody knows yet."""
+) -> tuple[AnyQuerySet | None, tuple[object, ...] | None]:
+    """Ask the general way what the question is called.
+
+    Returns:
+        The queryset that asks it; and its names, empty: it is not cached, ``None``: nobody knows yet.
+    """
     try:
         narrowed = rows if op == "count" else _narrowed(rows, lookups)
         found = job(engine, narrowed._genscache_asked(op), caching, lambda: None)
     except Exception:  # noqa: BLE001 - on the general way it is raised again, with its own words
-        return None
-    return (found.identity, found.call) if isinstance(found, Job) else ()
+        return None, None
+    return narrowed, ((found.identity, found.call) if isinstance(found, Job) else ())
 
 
 def _narrowed(rows: AnyQuerySet, lookups: Mapping[str, object]) -> AnyQuerySet:

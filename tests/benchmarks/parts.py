@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import connection, transaction
@@ -150,7 +150,7 @@ def bypass(world: World) -> Rows:
     )
 
 
-def _against(world: World, deeds: dict[str, Action], yardsticks: dict[str, str], what: str) -> Rows:
+def _against(world: World, deeds: Mapping[str, Action], yardsticks: Mapping[str, str], what: str) -> Rows:
     found: Rows = []
     for case, deed in deeds.items():
         measured = turns(

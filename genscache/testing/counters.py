@@ -56,6 +56,9 @@ class CounterContract(Ground):
         new, old = store.execute(Ensure((absent, known)))
         assert old == CounterState(before, leased=False)
         assert new.generation != before
+        # Of one that was there before, nobody may think that there is no entry under its generation.
+        assert not old.fresh
+        assert not any(state.fresh for state in store.execute(Ensure((absent, known))))
 
     def test_ensure_gives_one_generation_to_a_counter_named_twice(self, store: Store) -> None:
         (counter,) = self.names(1)

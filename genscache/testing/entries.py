@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genscache.stores.base import Ensure, Fetch, Put, Store, TimeLeft
+from genscache.stores.base import MARK, Ensure, Fetch, Put, Store, TimeLeft
 from genscache.testing.ground import LONG, Ground
 from genscache.types import Fetched
 
@@ -27,6 +27,23 @@ class EntryContract(Ground):
         store.execute(Put(((key, b"value"),), LONG))
         assert store.execute(Fetch((absent, counter), key)) == Fetched((None, state), b"value")
         assert store.execute(Fetch((absent, counter))) == Fetched((None, state), None)
+
+    def test_an_entry_that_is_still_the_same_is_not_sent(self, store: Store) -> None:
+        self.needs(store, "marks")
+        counter, absent, key = self.names(3)
+        (state,) = store.execute(Ensure((counter,)))
+        one, other = (bytes(8) + name.ljust(16) + b"the rest" for name in (b"one", b"other"))
+        fetch = Fetch((counter, absent), key, one[MARK])
+        assert store.execute(fetch) == Fetched((state, None), None, same=False)
+        store.execute(Put(((key, one),), LONG))
+        assert store.execute(fetch) == Fetched((state, None), None, same=True)
+        assert store.execute(Fetch((), key, one[MARK])) == Fetched((), None, same=True)
+        store.execute(Put(((key, other),), LONG))
+        assert store.execute(fetch) == Fetched((state, None), None, same=False)
+        store.execute(Put(((key, one[:20]),), LONG))
+        assert store.execute(fetch) == Fetched((state, None), None, same=False)
+        store.execute(Put(((key, one),), LONG, unlink=(counter,)))
+        assert store.execute(fetch) == Fetched((None, None), None, same=True)
 
     def test_several_items_at_once(self, store: Store) -> None:
         keys = self.names(5)

@@ -30,10 +30,10 @@ def main() -> None:
     import django  # noqa: PLC0415 - the settings are ready now
 
     django.setup()
-    from tests.benchmarks import growth, parts, world  # noqa: PLC0415 - these need Django
+    from tests.benchmarks import breakdown, growth, parts, world  # noqa: PLC0415 - these need Django
 
     place = world.World(orders)
-    part = getattr(parts, orders.part, None) or getattr(growth, orders.part)
+    part = next(found for home in (parts, growth, breakdown) if (found := getattr(home, orders.part, None)))
     tell(json.dumps(rounded(part(place))))
 
 

@@ -26,7 +26,7 @@ from tests.servers import Postgres, Server, Valkey
 from tests.servers import Redis as RedisServer
 
 Row = dict[str, Any]
-PARTS: Final = ("hits", "writes", "misses", "bypass", "mixed", "sizes", "growth")
+PARTS: Final = ("hits", "breakdown", "writes", "misses", "bypass", "mixed", "sizes", "growth")
 MODULES: Final = {"cacheops": "cacheops", "cachalot": "cachalot"}
 
 
@@ -105,6 +105,11 @@ class Bench:
         counted = {(row["case"], row["contestant"]): row for row in self._each("counts")}
         for row in rows:
             row.update(counted[row["case"], row["contestant"]])
+
+    def breakdown(self) -> None:
+        """Hits, step by step."""
+        there = [name for name in self.contestants if name in {"genscache", "handwritten", "cacheops"}]
+        self.found["breakdown"] = [row for name in there for row in self._child(name, "breakdown")]
 
     def writes(self) -> None:
         """Writes."""

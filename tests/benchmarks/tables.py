@@ -57,6 +57,21 @@ def hits(found: Found) -> str:
     return "\n\n".join(parts)
 
 
+def breakdown(found: Found) -> str:
+    """Hits, step by step."""
+    rows = found["breakdown"]
+    parts = []
+    for case, name in dict.fromkeys((row["case"], row["contestant"]) for row in rows):
+        own = [row for row in rows if row["case"] == case and row["contestant"] == name]
+        parts.append(
+            table(
+                (f"{_named(name)}: {_named(case)}", "µs"),
+                ((row["step"], f"{row['microseconds']:.1f}") for row in own),
+            )
+        )
+    return "\n\n".join(parts)
+
+
 def over_none(part: str, title: str) -> Callable[[Found], str]:
     """Return what makes a table of multiples of what is done without a cache."""
 
@@ -124,6 +139,7 @@ def growth(found: Found) -> str:
 
 TABLES: Final[dict[str, Callable[[Found], str]]] = {
     "hits": hits,
+    "breakdown": breakdown,
     "writes": over_none("writes", "a write, against no cache"),
     "misses": over_none("misses", "a miss with its fill, against no cache"),
     "bypass": over_none("bypass", "switched off, against no cache"),

@@ -21,6 +21,8 @@ ENV := .venv-$(VERSION)-django$(DJANGO)
 # -P: the folder that make runs in stays off sys.path, so that the installed genscache is tested, not the checkout's.
 PY := $(ENV)/bin/python -P
 DEMO := .venv-demo-$(VERSION)
+BENCH := .venv-bench-$(VERSION)-django$(DJANGO)
+RESULTS := docs/explanation/performance.json
 SOURCES := $(shell find genscache -type f -not -path '*/__pycache__/*') pyproject.toml README.md LICENSE
 # One wheel and one set of coverage data for each pair of Python and Django.
 WHEELS := build/wheel-$(VERSION)-django$(DJANGO)
@@ -32,7 +34,7 @@ PROOFS := tests/races tests/matrix tests/soak tests/outages tests/enforced
 say = @printf '\n--- %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-only lint format types arch tests proofs props coverage mutants matrix explore spin soak fuzz docs dist demo clean python
+.PHONY: help test test-only lint format types arch tests proofs props coverage mutants matrix explore spin soak fuzz bench bench-page docs dist demo clean python
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3] [DJANGO=5.2] [WORKERS=2] [ARGS=...]"
@@ -102,6 +104,16 @@ fuzz: $(ENV)/ready ## hostile bytes for the decoder: EXAMPLES=1000000
 	$(call say,Fuzz)
 	@$(ENV)/bin/python -m tests.security.fuzz --examples $(EXAMPLES) $(ARGS)
 
+bench: $(BENCH)/ready ## how fast, beside others; in its own environment: ARGS="--only hits"
+	$(call say,Benchmark)
+	@$(BENCH)/bin/python -m tests.benchmarks $(ARGS)
+
+bench-page: $(BENCH)/ready ## the same, and the numbers and pictures of docs/explanation/performance.md
+	$(call say,Benchmark)
+	@$(BENCH)/bin/python -m tests.benchmarks --json $(RESULTS) $(ARGS)
+	@$(BENCH)/bin/python -m tests.benchmarks.tables $(RESULTS) docs/explanation/performance.md
+	@$(BENCH)/bin/python -m tests.benchmarks.charts $(RESULTS) docs/explanation/pictures
+
 docs: $(ENV)/ready ## the documentation, in docs/_build; a warning is an error
 	$(call say,Documentation)
 	@$(ENV)/bin/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
@@ -138,6 +150,14 @@ $(ENV)/ready: pyproject.toml | python
 	@$(ENV)/bin/python -m pip install --quiet --quiet "pip>=25.1"
 	@echo "  everything for development and Django $(DJANGO)"
 	@$(ENV)/bin/python -m pip install --quiet --quiet --group dev "Django~=$(DJANGO).0" "redis>=5.0.1"
+	@touch $@
+
+# cacheops and cachalot change Django where they are imported: nothing else is measured or tested beside them.
+$(BENCH)/ready: pyproject.toml | python
+	$(call say,Making $(BENCH))
+	@$(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --quiet "pip>=25.1"
+	@$(BENCH)/bin/python -m pip install --quiet --quiet --group bench "Django~=$(DJANGO).0" "redis>=5.0.1"
 	@touch $@
 
 # The wheel, not the checkout, is what the tests import.

@@ -73,7 +73,7 @@ def entries(world: World) -> Rows:
 def _longest(raw: Redis) -> int:
     """Return the microseconds of the longest of the last steps; what the server does itself is not in its log."""
     log: Any = raw.slowlog_get(128)
-    return max(each["duration"] for each in log if each["command"].startswith(b"EVALSHA"))
+    return max(int(each["duration"]) for each in log if each["command"].startswith(b"EVALSHA"))
 
 
 def _fill(raw: Redis, there: int, wanted: int) -> None:
@@ -118,7 +118,7 @@ def delay(world: World) -> Rows:
 
 def together(world: World) -> Rows:
     """Read for a while: one of several processes that do so at the same time."""
-    seconds = float(world.orders.options["for"])  # type: ignore[arg-type]  # a number
+    seconds = float(world.orders.options["duration"])  # type: ignore[arg-type]  # a number
     action = world.contestant.get
     world.warm(action)
     wait_for_all()

@@ -121,7 +121,7 @@ class Bench:
 
     def bypass(self) -> None:
         """Reads with the cache switched off."""
-        off = {"ENABLED": False}
+        off: dict[str, object] = {"ENABLED": False}
         rows = [*self._child("genscache", "bypass", settings=off), *self._child("none", "bypass")]
         self.found["bypass"] = _over_none(rows)
 
@@ -160,7 +160,7 @@ class Bench:
         together: list[Row] = []
         for processes in scale.processes:
             for name in cachers:
-                spent, calls, rate = self._at_once(name, "together", processes, **{"for": 20 * scale.seconds})
+                spent, calls, rate = self._at_once(name, "together", processes, duration=20 * scale.seconds)
                 together.append(
                     {
                         "x": processes,

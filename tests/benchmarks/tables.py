@@ -1,4 +1,4 @@
-"""Results as tables of text, which are Markdown as well: ``python -m tests.benchmarks.tables results.json``."""
+"""Results as tables, which are Markdown as well: ``python -m tests.benchmarks.tables results.json [page.md]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ NAMES: Final = {
     "handwritten": "hand-written",
     "none": "no cache",
     "function20": "decorated function, 20 objects",
+}
+MARK: Final = "<!-- What follows is written by: make bench-page -->"
+TITLES: Final = {
+    "hits": "Hits",
+    "breakdown": "A hit, step by step",
+    "writes": "Writes",
+    "misses": "Misses",
+    "bypass": "Switched off",
+    "mixed": "Reads and writes",
+    "sizes": "Sizes",
+    "growth": "How costs grow",
 }
 GOALS: Final = {"get": 2.3, "list20": 1.5, "list1000": 0.45, "count": 3.0, "function20": 0.6}
 
@@ -193,6 +204,27 @@ def _named(name: str) -> str:
     return NAMES.get(name, name)
 
 
-if __name__ == "__main__":
+def page(text: str, found: Found) -> str:
+    """Return a page with the tables of new results in place of those that it had; they begin after ``MARK``."""
+    kept, mark, _ = text.partition(MARK)
+    if not mark:
+        raise ValueError(f"the page has no line {MARK!r}")
+    measured = found["machine"]
+    told = ", ".join(f"{name} {value}" for name, value in measured.items() if value not in ("", True))
+    parts = [f"Measured with `{found['command']}`, {found['rounds']} rounds: {told}."]
+    parts += [f"## {TITLES[part]}\n\n{make(found)}" for part, make in TABLES.items() if part in found]
+    return f"{kept}{mark}\n\n" + "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Print the tables of a file of results, or put them into a page."""
     results = json.loads(Path(sys.argv[1]).read_text())
-    tell("\n\n".join(make(results) for part, make in TABLES.items() if part in results))
+    if len(sys.argv) > 2:
+        home = Path(sys.argv[2])
+        home.write_text(page(home.read_text(), results))
+    else:
+        tell("\n\n".join(make(results) for part, make in TABLES.items() if part in results))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import psycopg
@@ -17,12 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from tests.benchmarks.clocks import used
-from tests.benchmarks.contestants import Contestant, contestant
+from tests.benchmarks.contestants import ARTICLES, AUTHORS, Contestant, contestant
 from tests.benchmarks.journal.models import Article, Author
 from tests.benchmarks.measuring import Action
 from tests.benchmarks.orders import Orders
 
-AUTHORS = 50
+WRITERS = 50
 SECTIONS = 10
 RAW = "raw"
 
@@ -34,25 +34,25 @@ class NotCached(Exception):
 def populate(articles: int) -> None:
     """Make the tables and fill them, the same each time."""
     call_command("migrate", run_syncdb=True, verbosity=0)
-    Author.objects.bulk_create(
+    AUTHORS.bulk_create(
         Author(
             name=f"Author number {number}",
             email=f"author{number}@example.com",
             born=date(1970, 1, 1 + number % 28),
         )
-        for number in range(AUTHORS)
+        for number in range(WRITERS)
     )
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     text = (
         "What happened, who says so, and what others think of it, in two sentences. This is the second one. "
     )
-    Article.objects.bulk_create(
+    ARTICLES.bulk_create(
         [
             Article(
                 title=f"The title of article number {number}",
                 slug=f"the-title-of-article-number-{number}",
                 summary=text * (1 + number % 3),
-                author_id=1 + number % AUTHORS,
+                author_id=1 + number % WRITERS,
                 section=number % SECTIONS,
                 published=moment + timedelta(minutes=number),
                 price=Decimal(number % 1000) / 100,
@@ -129,5 +129,6 @@ class World:
 
     def processor_time(self) -> float:
         """Return the seconds that this process and the servers have used."""
-        servers = [psutil.Process(pid) for pid in self.orders.options.get("servers", ())]  # type: ignore[union-attr]
+        pids = cast("list[int]", self.orders.options.get("servers", []))
+        servers = [psutil.Process(pid) for pid in pids]
         return time.process_time() + sum(used(server) for server in servers)

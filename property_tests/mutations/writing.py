@@ -15,7 +15,7 @@ MUTATIONS = (
             ),
             Edit(
                 "        _reset(connection)\n        ticket.settle(pending)\n",
-                "    _reset(connection)\n",
+                "        _reset(connection)\n",
             ),
         ),
         f"{INTERLEAVINGS}::test_readers_at_every_step_of_a_commit",

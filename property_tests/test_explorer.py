@@ -18,7 +18,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "explanation" / "explor
 
 COUNTS = {
     "two writers": (381_837_258, 21_823),
-    "cold": (5_090_805_768, 97_948),
+    "cold": (112_318_734, 8_648),
     "two rows": (161_983_645_932, 200_161),
     "own writes": (98_102, 548),
 }

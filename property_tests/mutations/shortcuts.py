@@ -127,7 +127,7 @@ MUTATIONS = (
     Mutation(
         "arguments that are equal are taken for the same",
         (Edit("name = (self, found, types, engine", "name = (self, found, engine"),),
-        "tests/reads/test_call_arguments.py",
+        "tests/reads/test_call_arguments.py::test_equal_arguments_of_other_types_are_others",
     ),
     Mutation(
         "a queryset in its caller's hands is changed instead of copied",

@@ -213,3 +213,21 @@ def test_a_decorator_beneath_keeps_the_signature(engine: Engine) -> None:
 
     assert function() == function(5) == function(limit=5) == 5
     assert function.count == 1
+
+
+@cached("shown")
+def shown(value: object, other: object = None) -> str:
+    """Close over nothing: names of such calls are remembered by their arguments."""
+    return f"{value!r} {other!r}"
+
+
+def test_equal_arguments_of_other_types_are_others(engine: Engine) -> None:
+    """1 == True == 1.0: names that are remembered by arguments must not mix them up, whoever comes first."""
+    values = (1, True, 1.0, "1", b"1", 0, False, "", b"", None)
+    for _ in range(3):
+        for value in values:
+            assert shown(value) == f"{value!r} None"
+            assert shown(other=value, value=1) == f"1 {value!r}"
+            assert shown(1, value) == f"1 {value!r}"
+    # shown(1, value) and its keywords are one call; None is what is left out.
+    assert stats()["miss"] == 2 * len(values) - 1

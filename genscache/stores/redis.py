@@ -89,6 +89,7 @@ class RedisStore(Store):
         pool = cast("CarefulPool", self._client.connection_pool)
         self._pool = cast("Pool", pool)
         self._lane = Lane(pool) if may_keep(pool) else None
+        self._closings = 0
 
     def execute(self, operation: Operation[Answer]) -> Answer:
         """Do one operation in one round trip (two where the server does not know a step yet)."""
@@ -108,6 +109,7 @@ class RedisStore(Store):
 
     def close(self) -> None:
         """Give back the connections."""
+        self._closings += 1
         if self._lane is not None:
             self._lane.close()
         pool: ConnectionPool = self._client.connection_pool
@@ -131,9 +133,13 @@ class RedisStore(Store):
         """Ask on the short way, and where that does not do, on the driver's; a lost connection gets one more try."""
         tries = 2
         if self._lane is not None:
+            closings = self._closings
             try:
                 found = ask(self._lane)
             except Lost:
+                if closings != self._closings:
+                    # It was closed to end this very wait, by a process that ends, say.
+                    raise
                 tries = 1
             else:
                 if found is not None:

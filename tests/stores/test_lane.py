@@ -208,6 +208,40 @@ def test_a_server_that_is_silent_is_waited_for_once(own_valkey: Valkey) -> None:
     store.close()
 
 
+def test_closing_ends_a_wait_and_nobody_begins_another(
+    own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RedisStore(f"{own_valkey.url}?socket_timeout=60", clock_key="gc:1:clock")
+    store.execute(Fetch(("a",)))
+    waiting = threading.Event()
+    read = lane._fetched
+
+    def noted(found: socket.socket, operation: Fetch) -> Fetched:
+        waiting.set()
+        return read(found, operation)
+
+    monkeypatch.setattr(lane, "_fetched", noted)
+    own_valkey.pause()
+    raised: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            store.execute(Fetch(("a",)))
+        except StoreUnavailable as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert waiting.wait(10)
+    store.close()
+    thread.join(10)
+    own_valkey.resume()
+    assert not thread.is_alive()
+    assert len(raised) == 1
+    assert store.execute(Fetch(("a",))).states == (None,)
+    store.close()
+
+
 def test_an_answer_that_is_an_error_is_the_driver_s(store: RedisStore, raw_client: Redis, key: str) -> None:
     user = f"u{secrets.token_hex(4)}"
     raw_client.execute_command("ACL", "SETUSER", user, "on", ">p", "~gc*", "+get")  # type: ignore[no-untyped-call]

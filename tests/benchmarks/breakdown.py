@@ -8,8 +8,8 @@ from typing import Any
 from django.core.cache import cache
 
 from tests.benchmarks import contestants
+from tests.benchmarks.deeds import Rows
 from tests.benchmarks.measuring import Action, batch
-from tests.benchmarks.parts import Rows
 from tests.benchmarks.world import World
 
 CALLS = 200

@@ -25,15 +25,16 @@ def main() -> None:
         upstream = orders.store
         orders = replace(orders, store=wire.url)
         os.environ.update({VARIABLE: orders.environment()[VARIABLE]})
-        orders.options.update({"wire": wire, "upstream": upstream})  # type: ignore[dict-item]  # for this process only
+        orders.options.update({"wire": wire, "upstream": upstream})
 
     import django  # noqa: PLC0415 - the settings are ready now
 
     django.setup()
-    from tests.benchmarks import breakdown, growth, parts, world  # noqa: PLC0415 - these need Django
+    from tests.benchmarks import breakdown, deeds, growth, invalidation, mixed, parts, world  # noqa: PLC0415 - these need Django
 
     place = world.World(orders)
-    part = next(found for home in (parts, growth, breakdown) if (found := getattr(home, orders.part, None)))
+    homes = (parts, deeds, mixed, invalidation, growth, breakdown)
+    part = next(found for home in homes if (found := getattr(home, orders.part, None)))
     tell(json.dumps(rounded(part(place))))
 
 

@@ -17,8 +17,15 @@ def used(process: psutil.Process) -> float:
 
 
 def pin(processor: int | None) -> bool:
-    """Keep this process, and all that it starts from now on, on one processor; return whether that can be done."""
-    if processor is None or not hasattr(os, "sched_setaffinity"):
+    """Keep this process, and all that it starts from now on, on one processor; return whether that can be done.
+
+    Args:
+        processor: Its number; ``None``: the last of those that this process may use.
+    """
+    if not hasattr(os, "sched_setaffinity"):
         return False
-    os.sched_setaffinity(0, {processor})
+    try:
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0)) if processor is None else processor})
+    except OSError:
+        return False
     return True

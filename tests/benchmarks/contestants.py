@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
 
 from django.core.cache import cache
+from django.db.models import F
 from django.db.models.signals import post_save
 
 from tests.benchmarks.journal.models import Article, Author
 
 CASES: Final = ("get", "list20", "list1000", "count", "function20")
 LIFE: Final = 3600
-# The types know managers of installed apps only, and this one is installed where it is measured.
-ARTICLES: Any = cast("Any", Article).objects
-AUTHORS: Any = cast("Any", Author).objects
+PUBLISHED: Final = datetime(2020, 1, 1, tzinfo=UTC)
+ARTICLES: Any = Article._default_manager
 SECTION: Final = 3
 PK: Final = 7
+WRITTEN: Final = 900
+"""The article that is saved."""
+
+UPDATED: Final = 901
+"""The article that an ``update()`` writes."""
 
 
 def one(pk: int = PK) -> Any:
@@ -77,9 +84,24 @@ class Contestant:
         """Return a cached function that returns twenty articles; ``None``: it cannot cache functions."""
         return listed
 
-    def save(self, article: Any) -> None:
-        """Save an article that was read before."""
-        article.save()
+    def update(self, pk: int) -> None:
+        """Write a column of one article without reading it."""
+        ARTICLES.filter(pk=pk).update(words=F("words") + 1)
+
+    def create(self) -> None:
+        """Make one article more."""
+        made()
+
+    def import_rows(self, rows: int) -> None:
+        """Make articles, one by one, in autocommit."""
+        for _ in range(rows):
+            made()
+
+    def know(self, pks: Sequence[int]) -> None:
+        """Ask something about articles that does not answer what is asked later; only generations can be known."""
+
+    def invalidate_rows(self, rows: int) -> None:
+        """Tell of writes to articles that nobody here has seen, one by one; there is nothing to do without a cache."""
 
 
 class Handwritten(Contestant):
@@ -113,6 +135,14 @@ class Handwritten(Contestant):
     def function(self) -> Callable[[], list[Any]] | None:
         return lambda: self.list20(SECTION)
 
+    def update(self, pk: int) -> None:
+        super().update(pk)
+        # No signal tells of it. Which section it is in is not known without a query.
+        cache.delete_many([f"article:{pk}", *(f"section:{section}" for section in range(10))])
+
+    def invalidate_rows(self, rows: int) -> None:
+        cache.delete_many([f"article:{pk}" for pk in range(1, rows + 1)])
+
     def _cached(self, key: str, ask: Callable[[], Any]) -> Any:
         found = cache.get(key)
         if found is None:
@@ -138,6 +168,23 @@ class Genscache(Contestant):
 
         return cached(Article, Author)(twenty)
 
+    def know(self, pks: Sequence[int]) -> None:
+        for start in range(0, len(pks), 30):
+            list(ARTICLES.filter(pk__in=pks[start : start + 30]))
+
+    def import_rows(self, rows: int) -> None:
+        from genscache import batch_invalidations  # noqa: PLC0415 - the same
+
+        with batch_invalidations():
+            super().import_rows(rows)
+
+    def invalidate_rows(self, rows: int) -> None:
+        from genscache import batch_invalidations, invalidate_obj, obj  # noqa: PLC0415 - the same
+
+        with batch_invalidations():
+            for pk in range(1, rows + 1):
+                invalidate_obj(obj(Article, pk))
+
 
 class Cacheops(Contestant):
     """django-cacheops."""
@@ -148,12 +195,24 @@ class Cacheops(Contestant):
         found: Callable[[], list[Any]] = cached_as(Article, Author, timeout=LIFE)(twenty)
         return found
 
+    def update(self, pk: int) -> None:
+        # Its plain update() invalidates nothing.
+        ARTICLES.filter(pk=pk).invalidated_update(words=F("words") + 1)
+
 
 class Cachalot(Contestant):
     """django-cachalot."""
 
     def function(self) -> Callable[[], list[Any]] | None:
         return None
+
+
+def made() -> None:
+    """Make one article."""
+    ARTICLES.create(
+        title="One article more", slug="one-article-more", summary="A short one.", author_id=1, section=SECTION,
+        published=PUBLISHED, price=Decimal("9.99"), words=300,
+    )  # fmt: skip
 
 
 def twenty() -> list[Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from redis import Redis
-
-from tests.benchmarks.measuring import batch, times, turns
-from tests.benchmarks.parts import Rows, wait_for_all
+from tests.benchmarks.deeds import Rows
+from tests.benchmarks.invalidation import fill
+from tests.benchmarks.measuring import turns
+from tests.benchmarks.parts import wait_for_all
 from tests.benchmarks.saying import say
 from tests.benchmarks.world import World
 
@@ -16,7 +16,7 @@ from tests.benchmarks.world import World
 def rows(world: World) -> Rows:
     """Read lists of more and more rows."""
     found: Rows = []
-    for number in world.orders.options["steps"]:  # type: ignore[union-attr]  # a list
+    for number in world.orders.options["steps"]:
         value = world.uncached(lambda number=number: world.plain.rows(number))  # type: ignore[misc]  # of this turn
         action = _rows(world, int(number))
         world.warm(action)
@@ -33,7 +33,7 @@ def namespaces(world: World) -> Rows:
     from genscache import cached  # noqa: PLC0415 - only genscache has them
 
     found: Rows = []
-    for number in world.orders.options["steps"]:  # type: ignore[union-attr]  # a list
+    for number in world.orders.options["steps"]:
         value = list(range(20))
         function = cached(*[f"name {each}" for each in range(int(number))], key=lambda number=number: number)(
             lambda: list(range(20))
@@ -44,48 +44,17 @@ def namespaces(world: World) -> Rows:
 
 
 def entries(world: World) -> Rows:
-    """Read and invalidate while the store holds more and more entries of the model."""
-    from genscache import invalidate_model  # noqa: PLC0415 - only genscache is asked
-    from tests.benchmarks.journal.models import Article  # noqa: PLC0415 - beside it
-
+    """Read while the store holds more and more entries of the model."""
     found: Rows = []
     there = 0
     value = world.plain.get()
-    for number in world.orders.options["steps"]:  # type: ignore[union-attr]  # a list
-        _fill(world.raw, there, int(number))
+    for number in world.orders.options["steps"]:
+        fill(world.raw, there, int(number))
         there = int(number)
         world.warm(world.contestant.get)
         row = _measured(world, there, world.contestant.get, value)
-        world.raw.config_set("slowlog-log-slower-than", 0)
-        world.raw.slowlog_reset()
-        calls = times(lambda: invalidate_model(Article), world.orders.seconds)
-        spent = sorted(batch(lambda: invalidate_model(Article), calls) for _ in range(world.orders.rounds))
-        row["invalidation"] = spent[len(spent) // 2]
-        row["blocked"] = _longest(world.raw)
-        world.raw.config_set("slowlog-log-slower-than", 1_000_000)
-        say(
-            f"  entries {there:>9,} invalidate_model {row['invalidation']:6.0f} µs, blocked {row['blocked']} µs"
-        )
         found.append(row)
     return found
-
-
-def _longest(raw: Redis) -> int:
-    """Return the microseconds of the longest of the last steps; what the server does itself is not in its log."""
-    log: Any = raw.slowlog_get(128)
-    return max(int(each["duration"]) for each in log if each["command"].startswith(b"EVALSHA"))
-
-
-def _fill(raw: Redis, there: int, wanted: int) -> None:
-    """Put in entries as they are found in a store that has been used for a while."""
-    payload = b"gc1" + bytes(300)
-    for start in range(there, wanted, 10_000):
-        pipeline = raw.pipeline(transaction=False)
-        for number in range(start, min(start + 10_000, wanted)):
-            pipeline.set(
-                f"gc:1:{{default.journal_article}}:e:{number:032d}:g=17.{number}", payload, px=3_600_000
-            )
-        pipeline.execute()
 
 
 def _measured(world: World, x: float, action: Any, value: object) -> dict[str, Any]:
@@ -104,7 +73,7 @@ def _measured(world: World, x: float, action: Any, value: object) -> dict[str, A
 
 def delay(world: World) -> Rows:
     """Read over a way that takes longer."""
-    milliseconds = float(world.orders.options["milliseconds"])  # type: ignore[arg-type]  # a number
+    milliseconds = float(world.orders.options["milliseconds"])
     found: Rows = []
     for case, action, ask in (
         ("get", world.contestant.get, world.plain.get),
@@ -118,7 +87,7 @@ def delay(world: World) -> Rows:
 
 def together(world: World) -> Rows:
     """Read for a while: one of several processes that do so at the same time."""
-    seconds = float(world.orders.options["duration"])  # type: ignore[arg-type]  # a number
+    seconds = float(world.orders.options["for"])
     action = world.contestant.get
     world.warm(action)
     wait_for_all()

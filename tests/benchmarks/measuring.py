@@ -6,10 +6,13 @@ import gc
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
 Action = Callable[[], object]
+Batch = Callable[[int], float]
+"""Does something so many times, and returns the microseconds of one."""
 
 
 @dataclass(frozen=True)
@@ -59,27 +62,46 @@ def batch(action: Action, times: int) -> float:
 
 def times(action: Action, seconds: float) -> int:
     """Return how many calls take so many seconds."""
-    took = min(batch(action, 3) for _ in range(3))
-    return max(3, min(20_000, round(seconds * 1_000_000 / took)))
+    return _number(partial(batch, action), seconds)
 
 
 def turns(first: Action, second: Action, *, rounds: int, seconds: float) -> Turns:
-    """Do two things in turns; a round is a batch of each, the garbage of the one is not swept in the other's time."""
-    first(), second()
-    one, two = times(first, seconds), times(second, seconds)
+    """Do two things of this process in turns."""
+    return alternate(partial(batch, first), partial(batch, second), rounds=rounds, seconds=seconds)
+
+
+def alternate(first: Batch, second: Batch, *, rounds: int, seconds: float) -> Turns:
+    """Do two things in turns; a round is a batch of each, the garbage of the one is not swept in the other's time.
+
+    Args:
+        first: Whose time is the ratio's numerator.
+        second: Whose time is the denominator; it may be done in another process.
+        rounds: How many.
+        seconds: What a batch takes, about.
+    """
+    first(1), second(1)
+    one, two = _number(first, seconds), _number(second, seconds)
     mine: list[float] = []
     theirs: list[float] = []
     for number in range(rounds):
         gc.collect()
         # Who goes first is not always the same one.
         if number % 2:
-            theirs.append(batch(second, two))
-            mine.append(batch(first, one))
+            theirs.append(second(two))
+            mine.append(first(one))
         else:
-            mine.append(batch(first, one))
-            theirs.append(batch(second, two))
+            mine.append(first(one))
+            theirs.append(second(two))
     ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
     return Turns(Spread.of(ratios), Spread.of(mine), Spread.of(theirs))
+
+
+def _number(batches: Batch, seconds: float) -> int:
+    wanted = seconds * 1_000_000
+    took = batches(1)
+    if took < wanted:
+        took = min(took, batches(3), batches(3))
+    return max(1, min(20_000, round(wanted / took)))
 
 
 def percentiles(action: Action, calls: int) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from typing import Final, Self
+from typing import Any, Final, Self
 
 CONTESTANTS: Final = ("genscache", "handwritten", "cacheops", "cachalot", "none")
 """``none`` asks the database each time."""
@@ -26,6 +26,7 @@ class Orders:
         seconds: What a batch takes, about.
         options: What the part wants to know besides.
         settings: More for ``GENSCACHE``.
+        servers: Process ids of the servers.
     """
 
     contestant: str
@@ -34,8 +35,9 @@ class Orders:
     database: int
     rounds: int = 15
     seconds: float = 0.02
-    options: dict[str, int | float | str | list[int]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
+    servers: list[int] = field(default_factory=list)
 
     @classmethod
     def given(cls) -> Self:

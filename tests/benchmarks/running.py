@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 import psutil
 from redis import Redis
 
 from tests.benchmarks.clocks import used
+from tests.benchmarks.measuring import Spread
 from tests.benchmarks.orders import CONTESTANTS, Orders
 from tests.benchmarks.relay import Relay
+from tests.fences import age
 from tests.servers import Postgres, Server, Valkey
 from tests.servers import Redis as RedisServer
 
 Row = dict[str, Any]
-PARTS: Final = ("hits", "breakdown", "writes", "misses", "bypass", "mixed", "sizes", "growth")
-MODULES: Final = {"cacheops": "cacheops", "cachalot": "cachalot"}
-
-
+PARTS: Final = ("hits", "breakdown", "writes", "misses", "bypass", "mixed", "invalidation", "sizes", "growth")
+COMMAND: Final = (sys.executable, "-m", "tests.benchmarks.child")
+PREFIX: Final = "gc"
 BY_SECTION: Final[dict[str, object]] = {
-    "MODELS": {"journal.Article": {"cache": ["get", "list", "count"], "match": [["section"]]}}
+    "MODELS": {"journal.*": {"cache": "all"}, "journal.Article": {"match": [["section"]]}}
 }
 """What a project whose lists are those of a section would write: cacheops and the hand-written cache do the same."""
+
+MODULES: Final = {"cacheops": "cacheops", "cachalot": "cachalot"}
 
 
 class ChildFailed(Exception):
@@ -53,8 +51,12 @@ class Scale:
         entries: How many the store holds.
         processes: How many read at the same time.
         mixed: How many read and write at the same time.
-        operations: What each of those does.
+        operations: What each of those does in a round.
         delays: What a round trip takes more, in milliseconds.
+        mixed_rounds: How many rounds of operations there are.
+        imported: Rows that are made one by one.
+        batch: Rows that are invalidated one by one.
+        processes_of_bypass: How many times bypasses are measured, each in a process of its own.
     """
 
     rounds: int = 25
@@ -65,11 +67,17 @@ class Scale:
     entries: Sequence[int] = (1_000, 10_000, 100_000, 1_000_000)
     processes: Sequence[int] = (1, 2, 4, 8)
     mixed: Sequence[int] = (2, 4)
-    operations: int = 3_000
+    operations: int = 1_000
     delays: Sequence[float] = (0.25, 1.0, 5.0)
+    mixed_rounds: int = 7
+    imported: int = 1_000
+    batch: int = 10_000
+    processes_of_bypass: int = 3
 
 
-SHORT: Final = Scale(2, 0.002, 1_200, (1, 100), (1, 5), (1_000, 2_000), (1, 2), (2,), 40, (0.25,))
+SHORT: Final = Scale(
+    2, 0.002, 1_200, (1, 100), (1, 5), (1_000, 2_000), (1, 2), (2,), 40, (0.25,), 2, 20, 10_000, 1
+)
 
 
 @dataclass
@@ -101,48 +109,71 @@ class Bench:
 
     def hits(self) -> None:
         """Hits, timed; and counted in a second pass."""
-        self.found["hits"] = rows = self._each("hits")
-        counted = {(row["case"], row["contestant"]): row for row in self._each("counts")}
-        for row in rows:
-            row.update(counted[row["case"], row["contestant"]])
+        self.found["hits"] = self._with_counts("hits", self._each("hits"))
 
     def breakdown(self) -> None:
         """Hits, step by step."""
-        there = [name for name in self.contestants if name in {"genscache", "handwritten", "cacheops"}]
-        self.found["breakdown"] = [row for name in there for row in self._child(name, "breakdown")]
+        self.found["breakdown"] = [
+            row for name in ("genscache", "handwritten", "cacheops") for row in self._there(name, "breakdown")
+        ]
 
     def writes(self) -> None:
-        """Writes."""
-        self.found["writes"] = _over_none(self._each("writes"))
+        """Writes; and the invalidation of many rows by hand."""
+        options = {"imported": self.scale.imported}
+        self.found["writes"] = self._with_counts("writes", self._each("writes", **options), **options)
+        rows: dict[str, Any] = {"rows": self.scale.batch}
+        batches = [row for name in ("genscache", "handwritten") for row in self._there(name, "batch", **rows)]
+        for row in batches:
+            (counted,) = self._child(row["contestant"], "counts", what="batch", **rows)
+            row["round_trips"] = counted["round_trips"]
+        self.found["batch"] = batches
 
     def misses(self) -> None:
         """Misses with their fill."""
-        self.found["misses"] = _over_none(self._each("misses"))
+        self.found["misses"] = self._with_counts("misses", self._each("misses"))
 
     def bypass(self) -> None:
-        """Reads with the cache switched off."""
+        """Reads with the cache switched off: more than one process of each kind, for memory is laid out by chance."""
         off: dict[str, object] = {"ENABLED": False}
-        rows = [*self._child("genscache", "bypass", settings=off), *self._child("none", "bypass")]
-        self.found["bypass"] = _over_none(rows)
+        self.found["bypass"] = [
+            row
+            for name in ("genscache", "none")
+            for row in _pooled(
+                [self._there(name, "bypass", settings=off) for _ in range(self.scale.processes_of_bypass)]
+            )
+        ]
 
     def sizes(self) -> None:
         """What entries take."""
-        self.found["sizes"] = self._child("genscache", "sizes")
+        self.found["sizes"] = self._there("genscache", "sizes")
+
+    def invalidation(self) -> None:
+        """``invalidate_model`` while the store gets fuller."""
+        if "genscache" not in self.contestants:
+            return
+        self.found["invalidation"] = found = []
+        there = 0
+        self._empty()
+        for entries in self.scale.entries:
+            (row,) = self._child("genscache", "invalidation", empty=False, there=there, entries=entries)
+            (counted,) = self._child("genscache", "counts", empty=False, what="invalidation")
+            found.append({**row, "round_trips": counted["round_trips"]})
+            there = entries
+        self._empty()
 
     def mixed(self) -> None:
-        """95 reads and 5 writes, in several processes: processor time, as clocks depend on who else is there."""
-        found: list[Row] = []
+        """95 reads and 5 writes of 100, in several processes: processor time, as clocks depend on who else is there."""
+        self.found["mixed"] = found = []
         for processes in self.scale.mixed:
-            for name in self.contestants:
-                spent, calls, _ = self._at_once(
-                    name, "mixed", processes, settings=BY_SECTION, operations=self.scale.operations
-                )
-                found.append({"processes": processes, "contestant": name, "cpu": spent / calls * 1_000_000})
-                self.say(f"  mixed {processes} {name:<12} {found[-1]['cpu']:8.0f} µs of processor time")
-        base = {row["processes"]: row["cpu"] for row in found if row["contestant"] == "none"}
-        for row in found:
-            row["ratio"] = row["cpu"] / base[row["processes"]]
-        self.found["mixed"] = found
+            spent = Crowds(self, processes).run()
+            base = spent.get("none")
+            for name, cpu in spent.items():
+                row: Row = {"processes": processes, "contestant": name, "cpu": Spread.of(cpu).median}
+                if base:
+                    row["ratio"] = Spread.of(
+                        [mine / none for mine, none in zip(cpu, base, strict=True)]
+                    ).plain()
+                found.append(row)
 
     def growth(self) -> None:
         """How costs grow."""
@@ -160,7 +191,7 @@ class Bench:
         together: list[Row] = []
         for processes in scale.processes:
             for name in cachers:
-                spent, calls, rate = self._at_once(name, "together", processes, duration=20 * scale.seconds)
+                spent, calls, rate = self._at_once(name, "together", processes, **{"for": 20 * scale.seconds})
                 together.append(
                     {
                         "x": processes,
@@ -176,18 +207,19 @@ class Bench:
 
     # -- processes
 
-    def _each(self, part: str) -> list[Row]:
-        return [row for name in self.contestants for row in self._child(name, part)]
+    def _with_counts(self, what: str, rows: list[Row], **options: Any) -> list[Row]:
+        counted = {
+            (row["case"], row["contestant"]): row for row in self._each("counts", what=what, **options)
+        }
+        return [{**row, **counted[row["case"], row["contestant"]]} for row in rows]
 
-    def _orders(
-        self, name: str, part: str, store: str, settings: dict[str, object] | None, options: dict[str, Any]
-    ) -> Orders:
-        return Orders(
-            name, part, store, self.database, self.scale.rounds, self.scale.seconds,
-            {"articles": self.scale.articles, "servers": self.servers, **options}, settings or {},
-        )  # fmt: skip
+    def _each(self, part: str, **options: Any) -> list[Row]:
+        return [row for name in self.contestants for row in self._child(name, part, **options)]
 
-    def _child(
+    def _there(self, name: str, part: str, **options: Any) -> list[Row]:
+        return self._child(name, part, **options) if name in self.contestants else []
+
+    def orders(
         self,
         name: str,
         part: str,
@@ -195,31 +227,31 @@ class Bench:
         store: str = "",
         settings: dict[str, object] | None = None,
         **options: Any,
-    ) -> list[Row]:
-        self._empty()
-        orders = self._orders(name, part, store or self.store, settings, options)
+    ) -> Orders:
+        """Return what a process is told."""
+        return Orders(
+            name, part, store or self.store, self.database, self.scale.rounds, self.scale.seconds,
+            {"articles": self.scale.articles, **options}, settings or {}, self.servers,
+        )  # fmt: skip
+
+    def _child(self, name: str, part: str, *, empty: bool = True, **options: Any) -> list[Row]:
+        if empty:
+            self._empty()
+        orders = self.orders(name, part, **options)
         done = subprocess.run(
-            _command(), env=orders.environment(), stdout=subprocess.PIPE, text=True, check=False
+            COMMAND, env=orders.environment(), stdout=subprocess.PIPE, text=True, check=False
         )
         return _read(done.stdout, done.returncode, orders)
 
-    def _at_once(
-        self,
-        name: str,
-        part: str,
-        processes: int,
-        *,
-        settings: dict[str, object] | None = None,
-        **options: Any,
-    ) -> tuple[float, int, float]:
+    def _at_once(self, name: str, part: str, processes: int, **options: Any) -> tuple[float, int, float]:
         """Run processes at the same time; return their and the servers' seconds, their calls, and calls a second."""
         self._empty()
         children = []
         for seed in range(processes):
-            orders = self._orders(name, part, self.store, settings, {**options, "seed": seed + 1})
+            orders = self.orders(name, part, **{**options, "seed": seed + 1})
             children.append(
                 subprocess.Popen(
-                    _command(),
+                    COMMAND,
                     env=orders.environment(),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -230,31 +262,101 @@ class Bench:
         for child in children:
             if child.stdout is None or child.stdout.readline() != "ready\n":
                 raise ChildFailed(f"{name} is not ready for {part}")
-        before = self._servers_time()
+        before = self.servers_time()
         for child in children:
             _send(child, "\n")
         found = [_read(child.communicate()[0], child.returncode, orders)[0] for child in children]
-        spent = self._servers_time() - before + sum(row["cpu"] for row in found)
-        calls = sum(row.get("calls") or row["operations"] for row in found)
-        return spent, calls, sum((row.get("calls") or row["operations"]) / row["seconds"] for row in found)
+        spent = self.servers_time() - before + sum(row["cpu"] for row in found)
+        calls = sum(row["calls"] for row in found)
+        return spent, calls, sum(row["calls"] / row["seconds"] for row in found)
 
-    def _servers_time(self) -> float:
+    def servers_time(self) -> float:
+        """Return the seconds of processor time that the servers have used."""
         return sum(used(psutil.Process(pid)) for pid in self.servers)
 
     def _empty(self) -> None:
-        client = Redis.from_url(self.store)
+        empty(self.store)
+
+
+def empty(store: str) -> None:
+    """Take everything out of one of the store's databases."""
+    with Redis.from_url(store) as client:
         client.flushdb()
-        client.close()
+    # Or genscache would take it for a server that has just lost everything, and cache nothing for a while.
+    age(store, PREFIX)
+
+
+@dataclass
+class Crowds:
+    """Several processes of each contestant, all there at the same time; one contestant's work at a time, in turns."""
+
+    bench: Bench
+    processes: int
+    _there: dict[str, list[subprocess.Popen[str]]] = field(default_factory=dict)
+
+    def run(self) -> dict[str, list[float]]:
+        """Return the microseconds of processor time of one operation, servers included, by contestant and round."""
+        scale = self.bench.scale
+        spent: dict[str, list[float]] = {}
+        try:
+            for number, name in enumerate(self.bench.contestants):
+                self._start(name, number)
+            for name in self._there:
+                self._work(name, scale.operations)  # until what is read most is there
+            spent = {name: [] for name in self._there}
+            for _ in range(scale.mixed_rounds):
+                for name, found in spent.items():
+                    found.append(self._work(name, scale.operations))
+        finally:
+            for child in (child for children in self._there.values() for child in children):
+                child.communicate()
+        for name, found in spent.items():
+            self.bench.say(
+                f"  mixed {self.processes} {name:<12} {Spread.of(found).median:8.0f} µs of processor time"
+            )
+        return spent
+
+    def _start(self, name: str, number: int) -> None:
+        # A database of its own: what another one has put there or taken away must not matter.
+        store = self.bench.store.rpartition("/")[0] + f"/{number + 1}"
+        empty(store)
+        self._there[name] = children = []
+        settings = BY_SECTION if name == "genscache" else None
+        for seed in range(self.processes):
+            orders = self.bench.orders(name, "mixed", store=store, settings=settings, seed=seed + 1)
+            children.append(
+                subprocess.Popen(
+                    COMMAND,
+                    env=orders.environment(),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+        for child in children:
+            _answer(child, name)
+
+    def _work(self, name: str, operations: int) -> float:
+        children = self._there[name]
+        before = self.bench.servers_time()
+        for child in children:
+            _send(child, f"{operations}\n")
+        spent = sum(float(_answer(child, name)) for child in children)
+        spent += self.bench.servers_time() - before
+        return spent / operations / self.processes * 1_000_000
+
+
+def _answer(child: subprocess.Popen[str], name: str) -> str:
+    line = child.stdout.readline() if child.stdout else ""
+    if not line:
+        raise ChildFailed(f"{name} ended with {child.wait()} in mixed")
+    return line
 
 
 def _send(child: subprocess.Popen[str], text: str) -> None:
     if child.stdin is not None:
         child.stdin.write(text)
         child.stdin.flush()
-
-
-def _command() -> list[str]:
-    return [sys.executable, "-m", "tests.benchmarks.child"]
 
 
 def _read(printed: str, code: int, orders: Orders) -> list[Row]:
@@ -264,13 +366,19 @@ def _read(printed: str, code: int, orders: Orders) -> list[Row]:
     return found
 
 
-def _over_none(rows: list[Row]) -> list[Row]:
-    """Turn multiples of a yardstick into multiples of what is done without a cache."""
-    base = {row["case"]: row["yardsticks"]["median"] for row in rows if row["contestant"] == "none"}
-    for row in rows:
-        over = base[row["case"]]
-        row["ratio"] = {name: value / over for name, value in row.pop("yardsticks").items()}
-    return rows
+def _pooled(runs: list[list[Row]]) -> list[Row]:
+    """Put together what several processes have found of the same cases."""
+    found = []
+    for same in zip(*runs, strict=True):
+        ratios = [row["ratio"] for row in same]
+        middle = sorted(range(len(same)), key=lambda each: ratios[each]["median"])[len(same) // 2]
+        spread = {
+            "median": ratios[middle]["median"],
+            "low": min(each["low"] for each in ratios),
+            "high": max(each["high"] for each in ratios),
+        }
+        found.append({**same[middle], "ratio": spread})
+    return found
 
 
 @contextmanager
@@ -287,38 +395,3 @@ def installed(names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     for name in missing:
         say(f"{name} is not installed, and takes no part.")
     return [name for name in CONTESTANTS if name in names and name not in missing]
-
-
-def machine(store: str, kind: str, *, pinned: bool) -> dict[str, object]:
-    """Describe what it was measured on."""
-    client = Redis.from_url(store)
-    info = client.info("server")
-    client.close()
-    return {
-        "cpu": _processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "store": f"{kind} {info.get('valkey_version') or info['redis_version']}",
-        "pinned": pinned,
-        "load": round(os.getloadavg()[0], 2),
-        "date": time.strftime("%Y-%m-%d"),
-        **{
-            name: _version(name)
-            for name in ("Django", "redis", "psycopg", "django-cacheops", "django-cachalot")
-        },
-    }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -23,11 +23,10 @@ SECRET_KEY = "a key for benchmarks only"
 USE_TZ = True
 TIME_ZONE = "UTC"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": ORDERS.store}}
-# As others do, what is asked of these models is cached without a call. A new server is nothing to be afraid of here.
+# As others do, what is asked of these models is cached without a call.
 GENSCACHE = {
     "STORE": ORDERS.store,
     "TIMEOUT": 3600,
-    "FENCE": False,
     "MODELS": {"journal.*": {"cache": ["get", "list", "count"]}},
     **ORDERS.settings,
 }

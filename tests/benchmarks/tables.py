@@ -22,12 +22,15 @@ TITLES: Final = {
     "hits": "Hits",
     "breakdown": "A hit, step by step",
     "writes": "Writes",
+    "batch": "Many invalidations at once",
     "misses": "Misses",
     "bypass": "Switched off",
     "mixed": "Reads and writes",
+    "invalidation": "Invalidating a model",
     "sizes": "Sizes",
     "growth": "How costs grow",
 }
+MISSES: Final = {"get": 1.5, "get of a known row": 1.5, "list20": 1.25}
 GOALS: Final = {"get": 2.3, "list20": 1.5, "list1000": 0.45, "count": 3.0, "function20": 0.6}
 
 
@@ -83,13 +86,44 @@ def breakdown(found: Found) -> str:
     return "\n\n".join(parts)
 
 
-def over_none(part: str, title: str) -> Callable[[Found], str]:
-    """Return what makes a table of multiples of what is done without a cache."""
+def beside(part: str, title: str, goals: dict[str, float]) -> Callable[[Found], str]:
+    """Return what makes tables of multiples of what plain Django takes for the same."""
 
     def made(found: Found) -> str:
-        return _grid(found[part], title, _ratio)
+        rows = found[part]
+        tables = [
+            _grid(rows, title, _ratio, goals),
+            _grid(rows, "microseconds, p50 (p99)", lambda row: _p(row["microseconds"])),
+        ]
+        if all("round_trips" in row for row in rows):
+            tables.append(_grid(rows, "round trips to the store", lambda row: f"{row['round_trips']:g}"))
+        return "\n\n".join(tables)
 
     return made
+
+
+def batch(found: Found) -> str:
+    """Invalidations by hand, many at a time."""
+    rows = [{**row, "case": f"{row['rows']:,} rows"} for row in found["batch"]]
+    return _grid(
+        rows,
+        "invalidated by hand: ms (round trips)",
+        lambda row: f"{row['microseconds'] / 1000:.0f} ({row['round_trips']:g})",
+    )
+
+
+def invalidation(found: Found) -> str:
+    """``invalidate_model``."""
+    return table(
+        ("entries in the store", "invalidate_model, µs", "against INCR", "round trips", "store blocked, µs", "longest"),
+        (
+            (
+                f"{row['entries']:,}", f"{row['microseconds']:.0f}", _ratio(row), f"{row['round_trips']:g}",
+                f"{row['blocked_p50']}", f"{row['blocked']}",
+            )
+            for row in found["invalidation"]
+        ),
+    )  # fmt: skip
 
 
 def mixed(found: Found) -> str:
@@ -98,7 +132,7 @@ def mixed(found: Found) -> str:
     return _grid(
         rows,
         "95 % reads, 5 % writes: processor time",
-        lambda row: f"{row['ratio']:.2f} ({row['cpu']:.0f} µs)",
+        lambda row: f"{_ratio(row)} {row['cpu']:.0f} µs" if "ratio" in row else f"{row['cpu']:.0f} µs",
     )
 
 
@@ -122,18 +156,7 @@ def growth(found: Found) -> str:
     parts = [
         _grid(_by_x(grown["rows"], "rows"), "rows: a hit in µs (against raw)", _both),
         _grid(_by_x(grown["namespaces"], "names"), "namespaces of an entry", _both),
-        table(
-            ("entries in the store", "get, µs", "invalidate_model, µs", "store blocked, µs"),
-            (
-                (
-                    f"{row['x']:,}",
-                    f"{row['microseconds']:.0f}",
-                    f"{row['invalidation']:.0f}",
-                    f"{row['blocked']}",
-                )
-                for row in grown["entries"]
-            ),
-        ),
+        _grid(_by_x(grown["entries"], "entries"), "entries in the store: a get in µs (against raw)", _both),
         _grid(
             [{**row, "case": f"{row['case']}, +{row['x']:g} ms"} for row in grown["delay"]],
             "a longer way: a hit in µs (against raw)",
@@ -151,10 +174,12 @@ def growth(found: Found) -> str:
 TABLES: Final[dict[str, Callable[[Found], str]]] = {
     "hits": hits,
     "breakdown": breakdown,
-    "writes": over_none("writes", "a write, against no cache"),
-    "misses": over_none("misses", "a miss with its fill, against no cache"),
-    "bypass": over_none("bypass", "switched off, against no cache"),
+    "writes": beside("writes", "a write, against plain Django", {"save": 1.3}),
+    "batch": batch,
+    "misses": beside("misses", "a miss with its fill, against plain Django", MISSES),
+    "bypass": beside("bypass", "switched off, against plain Django", {"get": 1.03, "list20": 1.03}),
     "mixed": mixed,
+    "invalidation": invalidation,
     "sizes": sizes,
     "growth": growth,
 }
@@ -176,7 +201,7 @@ def _grid(
         (
             [
                 _named(case), *(cells.get((case, name), "-") for name in there),
-                *([f"<= {goals[case]}"] if goals else []),
+                *([f"<= {goals[case]}" if case in goals else "-"] if goals else []),
             ]
             for case in cases
         ),
@@ -210,8 +235,11 @@ def page(text: str, found: Found) -> str:
     if not mark:
         raise ValueError(f"the page has no line {MARK!r}")
     measured = found["machine"]
-    told = ", ".join(f"{name} {value}" for name, value in measured.items() if value not in ("", True))
-    parts = [f"Measured with `{found['command']}`, {found['rounds']} rounds: {told}."]
+    told = ", ".join(
+        f"{name} {value}" for name, value in measured.items() if value != "" and not isinstance(value, bool)
+    )
+    pinned = "one processor for everything" if measured["pinned"] else "not kept on one processor"
+    parts = [f"Measured with `{found['command']}`, {found['rounds']} rounds, {pinned}: {told}."]
     parts += [f"## {TITLES[part]}\n\n{make(found)}" for part, make in TABLES.items() if part in found]
     return f"{kept}{mark}\n\n" + "\n\n".join(parts) + "\n"
 

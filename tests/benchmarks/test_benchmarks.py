@@ -136,7 +136,7 @@ def run(tmp_path: Path, *arguments: str) -> dict[str, Any]:
 
 def test_no_round_trip_is_lost(tmp_path: Path) -> None:
     """A hit is one, with a copy or without; it asks for the counters, and whether the entry is still the same."""
-    found = run(tmp_path, "--contestants", "genscache", "none", "--only", "hits")
+    found = run(tmp_path, "--contestants", "genscache,none", "--only", "hits")
     ours = [row for row in found["hits"] if row["contestant"] == "genscache"]
     assert [(row["round_trips"], row["commands"]) for row in ours] == [(1, 2)] * 5
     assert max(row["bytes_received"] for row in ours) < 300

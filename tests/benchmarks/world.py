@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import psutil
 import psycopg
@@ -17,12 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from tests.benchmarks.clocks import used
-from tests.benchmarks.contestants import ARTICLES, AUTHORS, Contestant, contestant
+from tests.benchmarks.contestants import Contestant, contestant
 from tests.benchmarks.journal.models import Article, Author
 from tests.benchmarks.measuring import Action
 from tests.benchmarks.orders import Orders
 
-WRITERS = 50
+AUTHORS = 50
 SECTIONS = 10
 RAW = "raw"
 
@@ -34,25 +34,25 @@ class NotCached(Exception):
 def populate(articles: int) -> None:
     """Make the tables and fill them, the same each time."""
     call_command("migrate", run_syncdb=True, verbosity=0)
-    AUTHORS.bulk_create(
+    Author._default_manager.bulk_create(
         Author(
             name=f"Author number {number}",
             email=f"author{number}@example.com",
             born=date(1970, 1, 1 + number % 28),
         )
-        for number in range(WRITERS)
+        for number in range(AUTHORS)
     )
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     text = (
         "What happened, who says so, and what others think of it, in two sentences. This is the second one. "
     )
-    ARTICLES.bulk_create(
+    Article._default_manager.bulk_create(
         [
             Article(
                 title=f"The title of article number {number}",
                 slug=f"the-title-of-article-number-{number}",
                 summary=text * (1 + number % 3),
-                author_id=1 + number % WRITERS,
+                author_id=1 + number % AUTHORS,
                 section=number % SECTIONS,
                 published=moment + timedelta(minutes=number),
                 price=Decimal(number % 1000) / 100,
@@ -101,18 +101,16 @@ class World:
         raw = self.raw
         return lambda: pickle.loads(raw.get(RAW))  # type: ignore[arg-type]
 
-    def statement(self, sql: str) -> Action:
-        """Return another yardstick: a statement, prepared, on a connection of its own, all of its rows fetched."""
-        session = psycopg.connect(
+    def tidy(self) -> None:
+        """Take away the articles that were made since the beginning, and what writes have left in the table."""
+        with self._session() as session:
+            session.execute("DELETE FROM journal_article WHERE id > %s", [self.orders.options["articles"]])
+            session.execute("VACUUM journal_article")
+
+    def _session(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(
             host="127.0.0.1", port=self.orders.database, user="postgres", dbname="postgres", autocommit=True
         )
-        reads = sql.startswith("SELECT")
-
-        def run() -> object:
-            cursor = session.execute(sql, prepare=True)
-            return cursor.fetchall() if reads else None
-
-        return run
 
     def warm(self, action: Action) -> None:
         """Make sure that a call is a hit.
@@ -129,6 +127,5 @@ class World:
 
     def processor_time(self) -> float:
         """Return the seconds that this process and the servers have used."""
-        pids = cast("list[int]", self.orders.options.get("servers", []))
-        servers = [psutil.Process(pid) for pid in pids]
+        servers = [psutil.Process(pid) for pid in self.orders.servers]
         return time.process_time() + sum(used(server) for server in servers)

@@ -376,3 +376,17 @@ def test_compressed_parts(*, signed: bool) -> None:
     value = articles(50)
     assert made.encode(value, key=KEY)[3] == 3
     assert by_codec(value, made) == by_pickle(value)
+
+
+@SIGNED
+@pytest.mark.parametrize("place", [0, 2])
+def test_bytes_that_a_driver_gives_as_a_memoryview_come_back(place: int, *, signed: bool) -> None:
+    """PostgreSQL's BinaryField: pickle cannot store such a value by itself, an instance's own state can."""
+    rows = articles(3)
+    rows[place].title = memoryview(b"\x00\xff")
+    made = codec(signed=signed)
+    found: Any = made.decode(made.encode(rows, key=KEY), key=KEY)
+    assert isinstance(found[place].title, memoryview)
+    assert bytes(found[place].title) == b"\x00\xff"
+    assert [each.pk for each in found] == [0, 1, 2]
+    assert found[1].section.name == "Section 1"

@@ -44,6 +44,10 @@ def main(given: Sequence[str] | None = None) -> int:
                 "rounds": scale.rounds,
                 "machine": machine(store, database, kind, pinned=pinned),
             }
+            if arguments.add:
+                before = json.loads(Path(arguments.json).read_text())
+                command = f"{before['command']}; {bench.found['command']}"
+                bench.found |= {**before, "command": command}
             say(f"{bench.found['machine']}")
             bench.populate()
             for part in arguments.only:
@@ -88,7 +92,11 @@ def parsed(given: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--short", action="store_true", help="everything once")
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON")
-    return parser.parse_args(given)
+    parser.add_argument("--add", action="store_true", help="to those that the file has, of other parts")
+    found = parser.parse_args(given)
+    if found.add and not found.json:
+        parser.error("--add needs --json FILE")
+    return found
 
 
 def _some(known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -179,7 +179,13 @@ class Bench:
         """How costs grow."""
         scale = self.scale
         cachers = [name for name in self.contestants if name != "none"]
-        rows = [row for name in cachers for row in self._child(name, "rows", steps=list(scale.rows))]
+        # The longest list has more bytes than an entry may have by default.
+        longer: dict[str, object] = {"MAX_ENTRY_BYTES": 64 * 2**20, "LOCAL_BYTES": 64 * 2**20}
+        rows = [
+            row
+            for name in cachers
+            for row in self._child(name, "rows", settings=longer, steps=list(scale.rows))
+        ]
         namespaces = self._child("genscache", "namespaces", steps=list(scale.namespaces))
         entries = self._child("genscache", "entries", steps=list(scale.entries))
         delays: list[Row] = []

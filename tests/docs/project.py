@@ -87,7 +87,9 @@ class Project:
         self._url = url
         self._prefix = f"docs-{secrets.token_hex(6)}"
         if url.startswith("redis"):
-            age(url, self._prefix)
+            # A page that begins with nothing has the default prefix.
+            for prefix in (self._prefix, "gc"):
+                age(url, prefix)
 
     def make_blog(self) -> None:
         """Make what the guides take for granted: settings without genscache, and a blog with three posts."""

@@ -99,8 +99,12 @@ class History:
         """Return what has happened to a slot around a read, one event a line, in milliseconds before its begin."""
         since = begin - 3_000_000_000
         for line in self.lines:
-            if line["what"] == "returned" and [slot, version] in line["versions"]:
+            # What the read gave may be of a write that never returned: then the one that it has missed.
+            if line["what"] == "returned" and any(
+                at == slot and made >= version for at, made in line["versions"]
+            ):
                 since = min(since, line["t"])
+                break
         rows: list[str] = []
         for line in self.lines:
             if since <= line["t"] <= end + 5_000_000 and _concerns(line, slot):

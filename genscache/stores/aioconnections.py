@@ -8,7 +8,7 @@ from typing import Any, Final
 from redis.asyncio.connection import ConnectionPool
 from redis.exceptions import ConnectionError as DriverConnectionError
 
-from genscache.stores.connections import PATIENCE
+from genscache.stores.connections import PATIENCE, first_words
 
 BUSY: Final = "Too many connections: none was given back for {:g} s"
 
@@ -35,7 +35,8 @@ class PatientPool(ConnectionPool):
         except TimeoutError:
             raise DriverConnectionError(BUSY.format(patience)) from None
         try:
-            connection = await super().get_connection(*args, **kwargs)  # type: ignore[no-untyped-call]
+            words = args or first_words(ConnectionPool)
+            connection = await super().get_connection(*words, **kwargs)  # type: ignore[no-untyped-call]
         except BaseException:
             self._places.release()
             raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from functools import lru_cache
+from inspect import Parameter, signature
 from threading import Event, Lock
 from typing import Any, Final
 
@@ -56,6 +58,13 @@ class Line:
                 self._free += 1
 
 
+@lru_cache(10)
+def first_words(pool: type) -> tuple[str, ...]:
+    """Return what a pool of this class wants to be told when a connection is taken: early drivers ask for a command."""
+    wanted = signature(pool.get_connection).parameters.get("command_name")  # type: ignore[attr-defined]  # a pool's
+    return ("MGET",) if wanted is not None and wanted.default is Parameter.empty else ()
+
+
 class CarefulPool(ConnectionPool):
     """Closes a connection that comes back while an exception of somebody else's goes by.
 
@@ -87,7 +96,7 @@ class CarefulPool(ConnectionPool):
         if not line.enter(patience):
             raise DriverConnectionError(f"Too many connections: none was given back for {patience:g} s")
         try:
-            connection = super().get_connection(*args, **kwargs)
+            connection = super().get_connection(*(args or first_words(ConnectionPool)), **kwargs)
         except BaseException:
             line.leave()
             raise

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from redis.exceptions import ResponseError
 
 from genscache.stores.commands import fetching
+from genscache.stores.connections import first_words
 
 if TYPE_CHECKING:
     from genscache.stores.base import Fetch
@@ -47,7 +48,7 @@ class Connection(Protocol):
 class Pool(Protocol):
     """The part of a driver's pool that is used here, of either kind."""
 
-    def get_connection(self) -> object:
+    def get_connection(self, *words: str) -> object:
         """Take a connection."""
 
     def release(self, connection: object) -> object:
@@ -119,7 +120,8 @@ def _answer(connection: Connection) -> Reply:
 
 async def asend(pool: Pool, command: bytes, answers: int) -> list[Reply]:
     """Do the same in a coroutine."""
-    connection = cast("Connection", await cast("Awaitable[object]", pool.get_connection()))
+    taken = pool.get_connection(*first_words(type(pool)))
+    connection = cast("Connection", await cast("Awaitable[object]", taken))
 
     async def once() -> list[Reply]:
         await cast("Awaitable[object]", connection.send_packed_command([command]))

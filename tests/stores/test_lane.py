@@ -16,7 +16,7 @@ from redis import Redis
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.stores import lane
 from genscache.stores.base import MARK, Ensure, Fetch, Memo, Put
-from genscache.stores.connections import CarefulPool
+from genscache.stores.connections import CarefulPool, first_words
 from genscache.stores.lane import Lane
 from genscache.stores.redis import RedisStore
 from genscache.stores.replies import Incoming, Strange
@@ -367,3 +367,18 @@ def test_lists_and_texts_that_come_in_pieces(incoming: Send) -> None:
 
 def test_lane_is_what_stores_use(store: RedisStore) -> None:
     assert isinstance(store._lane, Lane)
+
+
+def test_early_drivers_want_to_know_what_a_connection_is_for() -> None:
+    """redis-py before 5.3 does not hand one out without the name of a command, later ones warn of one."""
+
+    class Early:
+        def get_connection(self, command_name: str, *keys: str) -> None: ...
+
+    class Late:
+        def get_connection(self, command_name: str | None = None, *keys: str) -> None: ...
+
+    class Last:
+        def get_connection(self) -> None: ...
+
+    assert [first_words(kind) for kind in (Early, Late, Last)] == [("MGET",), (), ()]

@@ -109,14 +109,17 @@ def read(job: Job, *, fresh: bool = False) -> object:
     engine = job.engine
     reader = Reader(job, engine.flights)
     fetch = None if fresh else reader.glance()
-    if fetch is None:
-        return _unwrapped(engine.run(reader.answer(fresh=fresh)))
-    try:
-        fetched = engine.store.execute(fetch)
-    except StoreError as error:
-        return _unwrapped(engine.run(reader.failed(error)))
-    found = reader.seen(fetched)
-    return _unwrapped(engine.run(reader.answer())) if found is MISSING else found
+    steps: Steps[object] | None = None
+    if fetch is not None:
+        try:
+            found = reader.seen(engine.store.execute(fetch))
+        except StoreError as error:
+            # Run below: what the function raises has nothing to do with this error.
+            steps = reader.failed(error)
+        else:
+            if found is not MISSING:
+                return found
+    return _unwrapped(engine.run(steps or reader.answer(fresh=fresh)))
 
 
 async def aread(job: Job, *, fresh: bool = False) -> object:
@@ -124,14 +127,16 @@ async def aread(job: Job, *, fresh: bool = False) -> object:
     engine = job.engine
     reader = Reader(job, engine.async_flights)
     fetch = None if fresh else reader.glance()
-    if fetch is None:
-        return _unwrapped(await engine.arun(reader.answer(fresh=fresh)))
-    try:
-        fetched = await engine.async_store.execute(fetch)
-    except StoreError as error:
-        return _unwrapped(await engine.arun(reader.failed(error)))
-    found = reader.seen(fetched)
-    return _unwrapped(await engine.arun(reader.answer())) if found is MISSING else found
+    steps: Steps[object] | None = None
+    if fetch is not None:
+        try:
+            found = reader.seen(await engine.async_store.execute(fetch))
+        except StoreError as error:
+            steps = reader.failed(error)
+        else:
+            if found is not MISSING:
+                return found
+    return _unwrapped(await engine.arun(steps or reader.answer(fresh=fresh)))
 
 
 def _unwrapped(result: object) -> object:
@@ -189,17 +194,15 @@ class Reader:
         found = self._value(hit)
         if isinstance(found, Unreadable):
             return MISSING
-        engine.hub.hit(self._job.path)
-        outer = current_recording()
-        if outer is not None:
-            ordered = sorted(set(first.namespaces))
-            outer.absorb(dict(zip(ordered, hit.vector, strict=True)))
-        return found
+        return self._served(found, first.namespaces, hit.vector)
 
     def failed(self, error: StoreError) -> Steps[object]:
         """Do without the store, which could not be asked."""
+        return (yield from self._bypass(self._without_store(error).reason))
+
+    def _without_store(self, error: StoreError) -> Bypass:
         self._engine.trouble(error, f"{self._job.path} asks the database")
-        return (yield from self._bypass(NO_STORE))
+        return Bypass(NO_STORE)
 
     # -- everything
 
@@ -215,8 +218,7 @@ class Reader:
         try:
             asked = yield from self._ask()
         except StoreError as error:
-            self._engine.trouble(error, f"{self._job.path} asks the database")
-            asked = Bypass(NO_STORE)
+            asked = self._without_store(error)
         if isinstance(asked, Bypass):
             return (yield from self._bypass(asked.reason))
         if isinstance(asked.outcome, Hit) and not fresh:
@@ -389,7 +391,8 @@ class Reader:
         self._engine.hub.hit(self._job.path)
         outer = current_recording()
         if outer is not None:
-            outer.absorb(dict(zip(namespaces, vector, strict=True)))
+            # A vector is in canonical order, in which namespaces need not be.
+            outer.absorb(dict(zip(sorted(set(namespaces)), vector, strict=True)))
         return found
 
     def _pay_debts(self) -> Steps[None]:

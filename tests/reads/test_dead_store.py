@@ -59,6 +59,28 @@ def test_a_store_that_dies_in_the_middle(use: Use, own_valkey: Any, make: Make) 
     assert one.count == 3
 
 
+def test_what_the_function_raises_has_nothing_to_do_with_the_store(
+    use: Use, own_valkey: Any, make: Make
+) -> None:
+    """Nobody is told "during handling of the above exception" of a store that was lived without."""
+    use(STORE=own_valkey.url)
+    broken = False
+
+    def body() -> int:
+        if broken:
+            raise LookupError("nothing there")
+        return 7
+
+    one = make(body, "names")
+    assert one() == one() == 7
+    own_valkey.kill()
+    broken = True
+    with pytest.raises(LookupError) as caught:
+        one()
+    assert stats()[FAILED] == 1
+    assert caught.value.__context__ is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_discovery_goes_on_where_the_store_dies_between_two_queries(
     use: Use, own_valkey: Any, make: Make

@@ -132,22 +132,10 @@ class Identity:
             UncacheableArgument: An argument has no canonical form.
             InvalidNamespace: A dependency is not an installed model, object or name.
         """
-        if not self._fixed:
-            return self._called(engine, args, kwargs)
-        found = (*args, *kwargs.items())
-        # By its type, too: 1 == True == 1.0, and each of them is another argument.
-        types = tuple(map(type, args)) + tuple([type(value) for value in kwargs.values()])
-        if not PLAIN.issuperset(types):
-            return self._called(engine, args, kwargs)
-        name = (self, found, types, engine.context(), engine.catalog.places())
-        known = engine.calls.get(name)
-        if known is None:
-            known = self._called(engine, args, kwargs)
-            engine.calls.put(name, known)
-        return cast("Call", known)
-
-    def _called(self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]) -> Call:
-        """Work out what a call is in the store."""
+        plain = self._plain(engine, args, kwargs)
+        known = None if plain is None else engine.calls.get(plain)
+        if known is not None:
+            return cast("Call", known)
         content = self.digest(args, kwargs)
         dependencies = self.options.dependencies
         if self.options.depends_on is not None:
@@ -157,12 +145,22 @@ class Identity:
         )
         if not self._settled:
             return self._made(engine, content, identity, dependencies)
-        name = (self, identity)
+        name = plain or (self, identity)
         known = engine.calls.get(name)
         if known is None:
             known = self._made(engine, content, identity, dependencies)
             engine.calls.put(name, known)
         return cast("Call", known)
+
+    def _plain(
+        self, engine: Engine, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> tuple[object, ...] | None:
+        """Return a name for a call that nothing has to be encoded for; ``None`` where there is none."""
+        # By its type, too: 1 == True == 1.0, and each of them is another argument.
+        types = tuple(map(type, args)) + tuple([type(value) for value in kwargs.values()])
+        if not self._fixed or not PLAIN.issuperset(types):
+            return None
+        return self, (*args, *kwargs.items()), types, engine.context(), engine.catalog.places()
 
     def _made(self, engine: Engine, content: str, identity: bytes, dependencies: tuple[object, ...]) -> Call:
         return Call(

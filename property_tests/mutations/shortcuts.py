@@ -126,7 +126,7 @@ MUTATIONS = (
     ),
     Mutation(
         "arguments that are equal are taken for the same",
-        (Edit("name = (self, found, types, engine", "name = (self, found, engine"),),
+        (Edit("kwargs.items()), types, engine", "kwargs.items()), engine"),),
         "tests/reads/test_call_arguments.py::test_equal_arguments_of_other_types_are_others",
     ),
     Mutation(

@@ -14,13 +14,12 @@ from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as DriverConnectionError
-from redis.exceptions import ResponseError
 
 from genscache.stores.aioconnections import PatientPool
 from genscache.stores.base import Answer, AsyncStore, Fetch, Operation
 from genscache.stores.commands import Command, Commands, Reply, fetched
 from genscache.stores.connections import UNLIMITED
-from genscache.stores.express import Pool, asend, packed, question
+from genscache.stores.express import Pool, aanswer, asend, packed, question
 from genscache.stores.faults import translated
 from genscache.stores.redis import TIMEOUT, redis_capabilities
 from genscache.stores.scripts import Scripts
@@ -39,9 +38,6 @@ class AsyncWire(Protocol):
 
     async def on_connect(self) -> None:
         """Do the driver's handshake."""
-
-    def pack_commands(self, commands: list[Command]) -> list[bytes]:
-        """Return commands as what is sent."""
 
     async def send_packed_command(self, command: list[bytes]) -> None:
         """Send it."""
@@ -162,20 +158,13 @@ class AsyncEntrance:
             dialogue = self._gate.passing(connection.db)
             batch = next(dialogue)
             while True:
-                await connection.send_packed_command(connection.pack_commands(batch))
-                batch = dialogue.send([await _answer(connection) for _ in batch])
+                await connection.send_packed_command([packed(batch)])
+                batch = dialogue.send([await aanswer(connection) for _ in batch])
         except StopIteration:
             return
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-
-
-async def _answer(connection: AsyncWire) -> Reply:
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error
 
 
 def _client(url: str, entrance: AsyncEntrance | None) -> Redis:

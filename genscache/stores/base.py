@@ -66,6 +66,11 @@ class Fetch(Operation[Fetched]):
     mark: bytes | None = None
     memo: Memo | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def marked(self) -> bool:
+        """Whether the entry is only looked at, and not sent."""
+        return self.mark is not None and self.entry is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Ensure(Operation[tuple[CounterState, ...]]):

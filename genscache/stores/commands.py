@@ -209,8 +209,8 @@ class Call:
 def fetching(operation: Fetch) -> list[Command]:
     """Return what a fetch says: an ``MGET``; where there is a copy, and an entry's mark, that goes first."""
     counters, entry = operation.counters, operation.entry
-    if entry is not None and operation.mark is not None:
-        look: Command = ("GETRANGE", entry, MARK.start, MARK.stop - 1)
+    if operation.marked:
+        look: Command = ("GETRANGE", str(entry), MARK.start, MARK.stop - 1)
         return [look, ("MGET", *counters)] if counters else [look]
     keys = counters if entry is None else (*counters, entry)
     return [("MGET", *keys)] if keys else []
@@ -223,7 +223,7 @@ def _fetch(operation: Fetch) -> Dialogue[Fetched]:
 
 def fetched(operation: Fetch, replies: Sequence[Reply]) -> Fetched:
     """Return the answer that the replies to a fetch amount to."""
-    marked = operation.entry is not None and operation.mark is not None
+    marked = operation.marked
     for place, each in enumerate(replies):
         # What is no text counts as absent, as for MGET.
         foreign = marked and place == 0 and str(each).startswith("WRONGTYPE")

@@ -1,4 +1,4 @@
-"""The way of a hit: one fetch, packed here and sent on a connection that the driver's pool has handed out.
+"""What is said to a server, packed here and sent on a connection that the driver's pool has handed out.
 
 The driver's client does a good deal around every command (measurements, tables of callbacks, a copy of its words) that
 takes longer than the command itself. What keeps connections right stays the driver's: the pool, with its look for what
@@ -30,16 +30,20 @@ class Retries(Protocol):
         """Do it, once more where that may help; ``fail`` comes before each further try."""
 
 
-class Connection(Protocol):
+class Answering(Protocol):
+    """What answers are read from, of either kind."""
+
+    def read_response(self) -> object:
+        """Read one answer; one that is an error is raised."""
+
+
+class Connection(Answering, Protocol):
     """The part of a driver's connection that is used here, of either kind."""
 
     retry: Retries
 
     def send_packed_command(self, command: list[bytes]) -> object:
         """Send it, after a health check if it is time for one; connects where the connection is closed."""
-
-    def read_response(self) -> object:
-        """Read one answer; one that is an error is raised."""
 
     def disconnect(self) -> object:
         """Close it."""
@@ -99,7 +103,7 @@ def send(pool: Pool, command: bytes, answers: int, tries: int) -> list[Reply]:
 
     def once() -> list[Reply]:
         connection.send_packed_command([command])
-        return [_answer(connection) for _ in range(answers)]
+        return [answer(connection) for _ in range(answers)]
 
     try:
         return (
@@ -111,7 +115,8 @@ def send(pool: Pool, command: bytes, answers: int, tries: int) -> list[Reply]:
         pool.release(connection)
 
 
-def _answer(connection: Connection) -> Reply:
+def answer(connection: Answering) -> Reply:
+    """Return one answer; one that is an error is returned, too."""
     try:
         return connection.read_response()
     except ResponseError as error:
@@ -125,7 +130,7 @@ async def asend(pool: Pool, command: bytes, answers: int) -> list[Reply]:
 
     async def once() -> list[Reply]:
         await cast("Awaitable[object]", connection.send_packed_command([command]))
-        return [await _aanswer(connection) for _ in range(answers)]
+        return [await aanswer(connection) for _ in range(answers)]
 
     async def closed(_: Exception) -> None:
         await cast("Awaitable[object]", connection.disconnect())
@@ -136,7 +141,8 @@ async def asend(pool: Pool, command: bytes, answers: int) -> list[Reply]:
         await cast("Awaitable[object]", pool.release(connection))
 
 
-async def _aanswer(connection: Connection) -> Reply:
+async def aanswer(connection: Answering) -> Reply:
+    """Do the same in a coroutine."""
     try:
         return await cast("Awaitable[Reply]", connection.read_response())
     except ResponseError as error:

@@ -12,7 +12,7 @@ import os
 import select
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from redis.exceptions import ConnectionError as DriverConnectionError
 from redis.exceptions import ResponseError
@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as DriverTimeoutError
 
 from genscache.stores.commands import parse_counter
 from genscache.stores.connections import UNLIMITED, CarefulPool
-from genscache.stores.replies import Failure, Incoming, Strange
+from genscache.stores.replies import CHUNK, Failure, Incoming, Strange
 from genscache.types import CounterState, Fetched
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from genscache.stores.commands import Reply
 
 Result = TypeVar("Result")
-
-CHUNK: Final = 65536
-"""Bytes that are read at once."""
 
 
 class Lost(DriverConnectionError):
@@ -206,7 +203,7 @@ def _fetched(found: socket.socket, operation: Fetch) -> Fetched:
     data = found.recv(CHUNK)
     memo = operation.memo
     answered = None if memo is None else memo.answered
-    marked = operation.mark is not None and operation.entry is not None
+    marked = operation.marked
     if answered is not None and data.startswith(answered[0]):
         # Byte for byte what it was, up to what tells of the entry: it means what it meant.
         start, states = answered
@@ -217,11 +214,12 @@ def _fetched(found: socket.socket, operation: Fetch) -> Fetched:
             entry = incoming.text()
             incoming.end()
             return Fetched(states, entry)
-    return _read(Incoming(found, data, 0), operation, marked=marked)
+    return _read(Incoming(found, data, 0), operation)
 
 
-def _read(incoming: Incoming, operation: Fetch, *, marked: bool) -> Fetched:
+def _read(incoming: Incoming, operation: Fetch) -> Fetched:
     """Read it word by word, and note what it was."""
+    marked = operation.marked
     same = marked and incoming.text() == operation.mark
     asked = len(operation.counters)
     more = operation.entry is not None and not marked

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as DriverConnectionError
-from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from genscache.stores.address import mask_url
 from genscache.stores.base import Answer, Capabilities, Fetch, Operation, Store
 from genscache.stores.commands import Command, Commands, Reply, fetched
 from genscache.stores.connections import UNLIMITED, CarefulPool
-from genscache.stores.express import Pool, packed, question, send
+from genscache.stores.express import Pool, answer, packed, question, send
 from genscache.stores.faults import translated
 from genscache.stores.lane import Lane, Lost, may_keep
 from genscache.stores.scripts import Scripts
@@ -55,9 +54,6 @@ class Wire(Protocol):
 
     def on_connect(self) -> None:
         """Do the driver's handshake."""
-
-    def pack_commands(self, commands: list[Command]) -> list[bytes]:
-        """Return commands as what is sent."""
 
     def send_packed_command(self, command: list[bytes]) -> None:
         """Send it."""
@@ -164,20 +160,13 @@ class Entrance:
             dialogue = self._gate.passing(connection.db)
             batch = next(dialogue)
             while True:
-                connection.send_packed_command(connection.pack_commands(batch))
-                batch = dialogue.send([_answer(connection) for _ in batch])
+                connection.send_packed_command([packed(batch)])
+                batch = dialogue.send([answer(connection) for _ in batch])
         except StopIteration:
             return
         except BaseException:
             connection.disconnect()
             raise
-
-
-def _answer(connection: Wire) -> Reply:
-    try:
-        return connection.read_response()
-    except ResponseError as error:
-        return error
 
 
 def _client(url: str, entrance: Entrance | None) -> Redis:

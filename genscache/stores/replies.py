@@ -11,13 +11,14 @@ CHUNK: Final = 65536
 LONGEST_LINE: Final = 32
 """Bytes of a line that tells a length."""
 
-MOST_DIGITS: Final = 10
+LONGEST_ERROR: Final = 65536
+"""Bytes of a line that tells an error."""
+
+LONGEST_LENGTH: Final = 10
 LONGEST_INTEGER: Final = 19
+"""Digits of the numbers that are read."""
 
 END: Final = b"\r\n"
-
-
-LONGEST_ERROR: Final = 65536
 
 DEEPEST: Final = 4
 """Lists in lists that are read."""
@@ -144,15 +145,17 @@ class Incoming:
 
 
 def _number(line: bytes, kind: bytes) -> int:
-    digits = line[1:]
+    if line[:1] != kind:
+        raise Strange
+    return _digits(line[1:], LONGEST_LENGTH)
+
+
+def _integer(text: bytes) -> int:
+    return -_digits(text[1:], LONGEST_INTEGER) if text[:1] == b"-" else _digits(text, LONGEST_INTEGER)
+
+
+def _digits(text: bytes, longest: int) -> int:
     # isdigit() and a length: no sign, no blank, nothing that int() would take besides.
-    if line[:1] != kind or not digits.isdigit() or len(digits) > MOST_DIGITS:
+    if not text.isdigit() or len(text) > longest:
         raise Strange
-    return int(digits)
-
-
-def _integer(digits: bytes) -> int:
-    sign, plain = (-1, digits[1:]) if digits[:1] == b"-" else (1, digits)
-    if not plain.isdigit() or len(plain) > LONGEST_INTEGER:
-        raise Strange
-    return sign * int(plain)
+    return int(text)

@@ -17,8 +17,8 @@ from redis import Redis
 from tests.benchmarks.clocks import used
 from tests.benchmarks.measuring import Spread
 from tests.benchmarks.orders import CONTESTANTS, Orders
-from tests.benchmarks.relay import Relay
 from tests.fences import age
+from tests.reads.wire import Wire
 from tests.servers import Postgres, Server, Valkey
 from tests.servers import Redis as RedisServer
 
@@ -190,7 +190,7 @@ class Bench:
         entries = self._child("genscache", "entries", steps=list(scale.entries))
         delays: list[Row] = []
         for milliseconds in scale.delays:
-            relay = Relay(self.store, milliseconds)
+            relay = Wire(self.store, seconds=milliseconds / 1000)
             for name in cachers:
                 delays += self._child(name, "delay", store=relay.url, milliseconds=milliseconds)
             relay.close()
@@ -255,16 +255,7 @@ class Bench:
         children = []
         for seed in range(processes):
             orders = self.orders(name, part, **{**options, "seed": seed + 1})
-            children.append(
-                subprocess.Popen(
-                    COMMAND,
-                    env=orders.environment(),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    text=True,
-                )
-            )
+            children.append(_started(orders, stderr=subprocess.DEVNULL))
         for child in children:
             if child.stdout is None or child.stdout.readline() != "ready\n":
                 raise ChildFailed(f"{name} is not ready for {part}")
@@ -282,6 +273,14 @@ class Bench:
 
     def _empty(self) -> None:
         empty(self.store)
+
+
+def _started(orders: Orders, *, stderr: int | None = None) -> subprocess.Popen[str]:
+    """Start a process that is told more on its standard input."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        COMMAND, env=orders.environment(), stdin=pipe, stdout=pipe, stderr=stderr, text=True
+    )
 
 
 def empty(store: str) -> None:
@@ -330,15 +329,7 @@ class Crowds:
         settings = BY_SECTION if name == "genscache" else None
         for seed in range(self.processes):
             orders = self.bench.orders(name, "mixed", store=store, settings=settings, seed=seed + 1)
-            children.append(
-                subprocess.Popen(
-                    COMMAND,
-                    env=orders.environment(),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
+            children.append(_started(orders))
         for child in children:
             _answer(child, name)
 

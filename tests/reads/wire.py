@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
@@ -16,9 +17,11 @@ class Wire:
 
     Args:
         upstream: URL of the server.
+        seconds: What a round trip takes more than it does.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, *, seconds: float = 0.0) -> None:
+        self._seconds = seconds
         self._target = urlsplit(upstream)
         self._listener = socket.create_server((HOST, 0))
         self._sockets: list[socket.socket] = []
@@ -89,6 +92,8 @@ class Wire:
                     else:
                         self._received += len(data)
                     line.asking = asking
+                if asking and self._seconds:
+                    time.sleep(self._seconds)
                 sink.sendall(data)
         for each in (source, sink):
             with suppress(OSError):

@@ -30,13 +30,6 @@ class TooLate(Exception):
 
 
 @pytest.fixture
-def store(server_url: str, clock_key: str) -> Iterator[RedisStore]:
-    store = RedisStore(server_url, clock_key=clock_key)
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def key() -> str:
     return f"gc-{secrets.token_hex(8)}"
 
@@ -172,25 +165,18 @@ def test_an_exception_that_the_caller_handles_closes_nothing(store: RedisStore, 
     assert set(pool._before.values()) == {None}
 
 
-def test_the_server_has_closed_the_connection(store: RedisStore, raw_client: Redis, key: str) -> None:
+def test_the_server_has_closed_the_connection(store: RedisStore, raw: Redis, key: str) -> None:
     """For being idle, say: no error, and no outage."""
     store.execute(Put(((key, b"x"),), 60_000))
     store.execute(Fetch((), key))
     (used,) = kept(store)
     port = used.getsockname()[1]
-    raw_client.execute_command("CLIENT", "KILL", "ADDR", f"127.0.0.1:{port}")  # type: ignore[no-untyped-call]
+    raw.execute_command("CLIENT", "KILL", "ADDR", f"127.0.0.1:{port}")  # type: ignore[no-untyped-call]
     while not select.select([used], [], [], 10)[0]:
         pass
     assert store.execute(Fetch((), key)) == Fetched((), b"x")
     assert store.execute(Fetch((), key)) == Fetched((), b"x")
     assert used not in kept(store)
-
-
-@pytest.fixture
-def raw_client(server_url: str) -> Iterator[Redis]:
-    client = Redis.from_url(server_url)
-    yield client
-    client.close()
 
 
 def test_a_server_that_is_silent_is_waited_for_once(own_valkey: Valkey) -> None:
@@ -242,18 +228,18 @@ def test_closing_ends_a_wait_and_nobody_begins_another(
     store.close()
 
 
-def test_an_answer_that_is_an_error_is_the_driver_s(store: RedisStore, raw_client: Redis, key: str) -> None:
+def test_an_answer_that_is_an_error_is_the_driver_s(store: RedisStore, raw: Redis, key: str) -> None:
     user = f"u{secrets.token_hex(4)}"
-    raw_client.execute_command("ACL", "SETUSER", user, "on", ">p", "~gc*", "+get")  # type: ignore[no-untyped-call]
+    raw.execute_command("ACL", "SETUSER", user, "on", ">p", "~gc*", "+get")  # type: ignore[no-untyped-call]
     try:
-        options = raw_client.connection_pool.connection_kwargs
+        options = raw.connection_pool.connection_kwargs
         store = RedisStore(f"redis://{user}:p@{options['host']}:{options['port']}/0", clock_key="gc:1:clock")
         for _ in range(2):
             with pytest.raises(StoreError, match="rights"):
                 store.execute(Fetch((), key))
         store.close()
     finally:
-        raw_client.execute_command("ACL", "DELUSER", user)  # type: ignore[no-untyped-call]
+        raw.execute_command("ACL", "DELUSER", user)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("option", ["max_connections=3", "health_check_interval=30"])

@@ -25,21 +25,6 @@ ALLOWED = {"MGET", "GETRANGE", "GET", "SET", "UNLINK", "EVALSHA", "EVAL"}
 
 
 @pytest.fixture
-def store(server_url: str, clock_key: str) -> Iterator[RedisStore]:
-    store = RedisStore(server_url, clock_key=clock_key)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def raw(server_url: str) -> Iterator[Redis]:
-    """A client that sees the server as redis-cli does."""
-    client = Redis.from_url(server_url)
-    yield client
-    client.close()
-
-
-@pytest.fixture
 def key() -> str:
     return f"gc:1:{{test.{secrets.token_hex(8)}}}:model"
 

@@ -75,8 +75,9 @@ class Actor:
             self.board.count(self.index, "refused" if refused else "failed")
             connections.close_all()
         else:
-            self.board.returned(self.index, made)
+            # In this order: a read that is judged by the floor must find in the diary who has raised it.
             self.diary.note("returned", how=way.__name__, versions=made)
+            self.board.returned(self.index, made)
             self.board.count(self.index, "writes")
         self.board.set_window(self.index, False)
 

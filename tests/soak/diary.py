@@ -117,7 +117,10 @@ class History:
                     f"  {(line['t'] - begin) / 1e6:+10.3f} ms  pid {line['pid']}  {line['what']:9} {facts}"
                 )
         if len(rows) > LONGEST:
-            rows = [*rows[:10], f"  … {len(rows) - LONGEST} more", *rows[10 - LONGEST :]]
+            middle = rows[10 : 10 - LONGEST]
+            # What was written belongs to the story, however many have read meanwhile.
+            told = [row for row in middle if f"  {'read':9} " not in row]
+            rows = [*rows[:10], f"  … {len(middle) - len(told)} more", *told, *rows[10 - LONGEST :]]
         return "\n".join(rows)
 
 

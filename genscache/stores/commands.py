@@ -53,6 +53,9 @@ MOST_DIGITS: Final = 16
 NO_FENCE: Final = -1
 """Given to a step in place of a lease's length, where the store has no fence."""
 
+DONE: Final = [1]
+"""The replies to a lease or a settle that was one step."""
+
 FENCE_TOKEN: Final = b" fence-"
 """What stands before a lease of the fence's, in a counter's text."""
 
@@ -159,23 +162,33 @@ class Commands:
         return tuple(_numbers((yield from run_calls(calls)), len(counters)))
 
     def _lease(self, operation: Lease) -> Dialogue[None]:
-        arguments = (operation.token, operation.duration)
-        yield from run_calls(
-            [Call(self.scripts.lease, part, arguments) for part in _chunks(operation.counters)]
-        )
+        yield from run_calls([self._leasing(operation, part) for part in _chunks(operation.counters)])
 
     def _settle(self, operation: Settle) -> Dialogue[None]:
+        one = self.single(operation)
+        if one is not None:
+            yield from run_calls([one])
+            return
         # Bumps go first: a counter in both lists has lost its token by the time the release meets it.
-        parts = [(part, len(part)) for part in _chunks(operation.bump)]
-        parts += [(part, 0) for part in _chunks(operation.release)]
-        if len(operation.bump) + len(operation.release) <= CHUNK and parts:
-            parts = [((*operation.bump, *operation.release), len(operation.bump))]
-        yield from run_calls(
-            [
-                Call(self.scripts.settle, (self.clock_key, *part), (operation.token, bumped, COUNTER_TTL))
-                for part, bumped in parts
-            ]
-        )
+        token = operation.token
+        calls = [self._settling(token, part, len(part)) for part in _chunks(operation.bump)]
+        yield from run_calls(calls + [self._settling(token, part, 0) for part in _chunks(operation.release)])
+
+    def single(self, operation: Operation[Answer]) -> Call | None:
+        """Return the one step that most writes' operations are, ``None`` for others; it answers ``DONE``."""
+        check(operation)
+        if isinstance(operation, Lease) and 0 < len(operation.counters) <= CHUNK:
+            return self._leasing(operation, operation.counters)
+        if isinstance(operation, Settle) and 0 < len(operation.bump) + len(operation.release) <= CHUNK:
+            counters = (*operation.bump, *operation.release)
+            return self._settling(operation.token, counters, len(operation.bump))
+        return None
+
+    def _leasing(self, operation: Lease, counters: tuple[str, ...]) -> Call:
+        return Call(self.scripts.lease, counters, (operation.token, operation.duration, COUNTER_TTL))
+
+    def _settling(self, token: str, counters: tuple[str, ...], bumped: int) -> Call:
+        return Call(self.scripts.settle, (self.clock_key, *counters), (token, bumped, COUNTER_TTL))
 
     def _read_clock(self) -> Dialogue[Generation]:
         (reply,) = _checked((yield [("GET", self.clock_key)]))

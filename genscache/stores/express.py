@@ -65,11 +65,20 @@ def packed(commands: Sequence[Command]) -> bytes:
     Words are what the driver makes of them where an address names no encoding; ours are of a plain alphabet.
     """
     parts: list[bytes] = []
+    text: list[str] = []
     for command in commands:
-        parts.append(b"*%d\r\n" % len(command))
+        text.append(f"*{len(command)}\r\n")
         for word in command:
-            raw = word if type(word) is bytes else str(word).encode()
-            parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
+            said = word if type(word) is str else str(word) if type(word) is int else None
+            if said is not None and said.isascii():
+                # All at once below: as many characters as bytes.
+                text.append(f"${len(said)}\r\n{said}\r\n")
+                continue
+            raw = word if isinstance(word, bytes) else str(word).encode()
+            text.append(f"${len(raw)}\r\n")
+            parts += ("".join(text).encode("ascii"), raw)
+            text = ["\r\n"]
+    parts.append("".join(text).encode("ascii"))
     return b"".join(parts)
 
 

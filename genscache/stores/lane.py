@@ -192,7 +192,11 @@ class Lane:
 
 def _answers(kept: _Kept, answers: int) -> list[Reply]:
     """Read so many answers."""
-    incoming = Incoming(kept.socket, b"", 0)
+    data = kept.socket.recv(CHUNK)
+    if answers == 1 and data == b":1\r\n":
+        # What a step that is done says.
+        return [1]
+    incoming = Incoming(kept.socket, data, 0)
     found = [incoming.answer() for _ in range(answers)]
     incoming.end()
     return [kept.error(each) if isinstance(each, Failure) else each for each in found]

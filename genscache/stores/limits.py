@@ -19,7 +19,7 @@ from genscache.stores.base import (
 )
 
 COUNTER_TTL: Final = 60 * 24 * 60 * 60 * 1000
-"""How long a counter lives after it was created or last bumped, unless it is brief: 60 days, in milliseconds.
+"""How long a counter lives after it was created, last bumped or leased, unless it is brief: 60 days, in milliseconds.
 
 When it runs out, the entries under it are missed, never revived.
 """

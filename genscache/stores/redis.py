@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from genscache.stores.address import mask_url
 from genscache.stores.base import Answer, Capabilities, Fetch, Operation, Store
-from genscache.stores.commands import Command, Commands, Reply, fetched
+from genscache.stores.commands import DONE, Command, Commands, Reply, fetched
 from genscache.stores.connections import UNLIMITED, CarefulPool
 from genscache.stores.express import Pool, answer, packed, question, send
 from genscache.stores.faults import translated
@@ -93,15 +93,13 @@ class RedisStore(Store):
             asked = question(operation)
             if asked is not None:
                 return cast("Answer", self._fetch(operation, *asked))
-        dialogue = self._commands.dialogue(operation)
-        with translated(self.capabilities.name):
-            try:
-                batch = next(dialogue)
-                while True:
-                    batch = dialogue.send(self._send(batch))
-            except StopIteration as end:
-                answer: Answer = end.value
-                return answer
+        one = self._commands.single(operation)
+        try:
+            replies = None if one is None else self._send([one.by_sha()])
+            return cast("Answer", None) if replies == DONE else self._talk(operation, replies)
+        except Exception:
+            with translated(self.capabilities.name):
+                raise
 
     def close(self) -> None:
         """Give back the connections."""
@@ -110,6 +108,23 @@ class RedisStore(Store):
             self._lane.close()
         pool: ConnectionPool = self._client.connection_pool
         pool.disconnect()
+
+    def _talk(self, operation: Operation[Answer], replies: list[Reply] | None) -> Answer:
+        """Do an operation word by word.
+
+        Args:
+            operation: What to do.
+            replies: To what it says first, where that was said already.
+        """
+        dialogue = self._commands.dialogue(operation)
+        try:
+            batch = next(dialogue)
+            while True:
+                batch = dialogue.send(self._send(batch) if replies is None else replies)
+                replies = None
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
 
     def _fetch(self, operation: Fetch, command: bytes, answers: int) -> Fetched:
         try:

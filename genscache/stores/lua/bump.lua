@@ -2,6 +2,7 @@
 -- KEYS: clock, counters. ARGV: life of a counter in ms.
 
 also_when_full(KEYS[1])
+look(KEYS)
 local clock = open_clock(KEYS[1], now_us())
 local answer = {}
 for i = 2, #KEYS do

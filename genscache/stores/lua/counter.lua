@@ -26,9 +26,49 @@ local function now_us()
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
+-- What keys hold, as this step has found it or left it: read once, all of them together.
+local held = {}
+
 -- MGET and not GET: it answers nil for a list or a hash, where GET stops the step with an error.
+local function look(keys)
+  local found = redis.call('MGET', unpack(keys))
+  for i = 1, #keys do
+    held[keys[i]] = found[i]
+  end
+end
+
 local function stored(key)
-  return redis.call('MGET', key)[1]
+  if held[key] == nil then
+    look({ key })
+  end
+  return held[key]
+end
+
+local function store(key, value, ...)
+  redis.call('SET', key, value, ...)
+  held[key] = value
+end
+
+local function remove(key)
+  redis.call('UNLINK', key)
+  held[key] = false
+end
+
+-- What most counters are: a generation, and no lease.
+local function is_generation(raw)
+  return #raw <= 16 and raw:find('^[1-9][0-9]*$') and (#raw < 16 or raw < '9007199254740992')
+end
+
+-- What those are that a write is about to settle: a generation, and one lease. Returns the two, nothing for others.
+local function only_lease(key)
+  local raw = stored(key)
+  if raw then
+    local digits, token, deadline = raw:match('^([1-9][0-9]*) ([A-Za-z0-9_.-]+)@([0-9]+)$')
+    local generation = digits and number_below_limit(digits)
+    if generation and number_below_limit(deadline) then
+      return generation, token
+    end
+  end
 end
 
 -- Returns {generation = g, leases = {{token, deadline}, ...}}, or nil for what is absent or unreadable.
@@ -59,11 +99,11 @@ local function read(key)
 end
 
 local function write(key, counter, ...)
-  local words = { text(counter.generation) }
+  local words = text(counter.generation)
   for _, lease in ipairs(counter.leases) do
-    words[#words + 1] = lease[1] .. '@' .. text(lease[2])
+    words = words .. ' ' .. lease[1] .. '@' .. text(lease[2])
   end
-  redis.call('SET', key, table.concat(words, ' '), ...)
+  store(key, words, ...)
 end
 
 -- For the steps that writes and invalidations wait for, before they SET anything. A server that is full (maxmemory with
@@ -89,7 +129,7 @@ local function write_mark(key, counter, now)
   if life > 0 then
     write(key, counter, 'PX', text(life))
   else
-    redis.call('UNLINK', key)
+    remove(key)
   end
 end
 
@@ -123,7 +163,7 @@ local function open_clock(key, now)
   end
   function clock.close()
     if advanced then
-      redis.call('SET', key, text(last))
+      store(key, text(last))
     end
   end
   return clock

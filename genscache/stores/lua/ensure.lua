@@ -3,6 +3,7 @@
 -- KEYS: clock, fence and site where there is a fence, counters. ARGV: length of a lease in ms (-1: there is no fence),
 -- life of the site in ms, the life of each counter in ms, if it is made or bumped here.
 
+look(KEYS)
 local now = now_us()
 local clock = open_clock(KEYS[1], now)
 local answer = {}

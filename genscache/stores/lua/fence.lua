@@ -24,7 +24,7 @@ elseif not raw then
   reason, ms = 'empty', math.min(lease, lease - (uptime - 1) * 1000)
   if ms <= 0 then
     also_when_full(keys.fence)
-    redis.call('SET', keys.fence, run .. ' 0')
+    store(keys.fence, run .. ' 0')
     return { '', 0 }
   end
 end

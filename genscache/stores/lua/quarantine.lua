@@ -48,5 +48,5 @@ local function quarantine(clock, keys, run, reason, ms, life, now)
     site.leases[#site.leases + 1] = { 'fence-' .. reason, deadline }
   end
   write(keys.site, site, 'PX', text(math.max(life, lease_ms(site, now))))
-  redis.call('SET', keys.fence, run .. ' ' .. text(deadline))
+  store(keys.fence, run .. ' ' .. text(deadline))
 end

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.db import connections
 
 from genscache.engine import Engine
-from genscache.events import Invalidated, logger
+from genscache.events import logger
 from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.keys import SITE, Kind, Namespace
 from genscache.protocol import write
@@ -20,6 +20,7 @@ MANY_ROWS = 300
 _WIDER = {
     Kind.ROWS: Kind.MODEL, Kind.OBJECT: Kind.MODEL, Kind.MATCH: Kind.MODEL, Kind.CALL: Kind.FUNCTION,
 }  # fmt: skip
+_WIDE = frozenset(_WIDER.values())
 
 
 def coarsened(namespaces: Iterable[Namespace]) -> set[Namespace]:
@@ -31,10 +32,11 @@ def coarsened(namespaces: Iterable[Namespace]) -> set[Namespace]:
     found = set(namespaces)
     if SITE in found:
         return {SITE}
-    rows = Counter((each.kind, each.owner) for each in found if each.kind in (Kind.OBJECT, Kind.MATCH))
-    found |= {Namespace(Kind.MODEL, owner) for (_, owner), count in rows.items() if count > MANY_ROWS}
-    wide = {(namespace.kind, namespace.owner) for namespace in found}
-    return {each for each in found if (_WIDER.get(each.kind), each.owner) not in wide}
+    if len(found) > MANY_ROWS:
+        rows = Counter((each.kind, each.owner) for each in found if each.kind in (Kind.OBJECT, Kind.MATCH))
+        found |= {Namespace(Kind.MODEL, owner) for (_, owner), count in rows.items() if count > MANY_ROWS}
+    wide = {(kind, owner) for kind, owner, _ in found if kind in _WIDE}
+    return {each for each in found if (_WIDER.get(each.kind), each.owner) not in wide} if wide else found
 
 
 def as_models(namespaces: Iterable[Namespace]) -> set[Namespace]:
@@ -127,7 +129,7 @@ def _in_its_own_transaction(engine: Engine) -> bool:
 
 def _delivered(engine: Engine, bump: tuple[str, ...]) -> None:
     if bump:
-        engine.hub.send(Invalidated(len(bump)))
+        engine.hub.invalidated(len(bump))
 
 
 def _undelivered(engine: Engine, bump: tuple[str, ...], error: StoreError) -> StoreError | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import TypeVar, cast
 
 from django.apps import AppConfig, apps
@@ -77,6 +79,7 @@ class Engine:
         self.flights = Flights()
         self.async_flights = AsyncFlights()
         self.unsettled = Unsettled()
+        self._tokens, self._numbers = secrets.token_hex(8), count()
 
     def policy(self, model: type[models.Model]) -> ModelPolicy:
         """Return how querysets of a model are cached without being asked to."""
@@ -143,7 +146,7 @@ class Engine:
 
     def token(self) -> str:
         """Return a token for a lease or a lock, unique also after a fork."""
-        return secrets.token_hex(8)
+        return f"{self._tokens}-{os.getpid():x}-{next(self._numbers):x}"
 
     def context(self) -> str:
         """Return the tenant's text that separates entries."""

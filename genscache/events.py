@@ -161,6 +161,23 @@ class Hub:
         with self._lock:
             self._counts["hit"] += 1
 
+    def bypassed(self, what: str, reason: str) -> None:
+        """Count a bypass, in the same way."""
+        if self._listeners:
+            self.send(Read(what, "bypass", reason))
+            return
+        with self._lock:
+            self._counts["bypass"] += 1
+            self._counts[f"bypass: {reason}"] += 1
+
+    def invalidated(self, count: int) -> None:
+        """Count namespaces that were given a new generation, in the same way."""
+        if self._listeners:
+            self.send(Invalidated(count))
+            return
+        with self._lock:
+            self._counts["namespaces invalidated"] += count
+
     def survived(self, kind: Trouble, detail: str) -> None:
         """Log and count something that went wrong and was lived with."""
         logger.warning("%s: %s", kind, detail)

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 KEY_VERSION: Final = "1"
 """Part of every key; a release that writes keys in another way changes it, which costs misses."""
@@ -60,8 +60,7 @@ class Kind(StrEnum):
     NAMED = "named"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Namespace:
+class Namespace(NamedTuple):
     """A unit of invalidation; sorting gives the canonical order of a vector.
 
     Attributes:
@@ -146,11 +145,7 @@ class KeySpace:
 
     def counter(self, namespace: Namespace) -> str:
         """Return the key of the namespace's generation."""
-        kind, detail = namespace.kind, namespace.detail
-        slot = self._slot(namespace.owner)
-        if detail or kind is Kind.OBJECT or kind is Kind.CALL:
-            return f"{slot}:{kind}={detail and quote(detail)}"
-        return f"{slot}:{kind}"
+        return _counter(self.prefix, namespace)
 
     def entry(self, owner: str, fingerprint: str, generations: Sequence[int]) -> str:
         """Return the key of an entry.
@@ -191,6 +186,16 @@ def _slot(prefix: str, owner: str) -> str:
     """Return the common beginning of an owner's keys; no name quotes to ``*``, so that is the site's."""
     # An empty hash tag would make Redis Cluster hash the whole key, and scatter what belongs together.
     return f"{prefix}:{KEY_VERSION}:{{{quote(owner) if owner else '*'}}}"
+
+
+@lru_cache(20_000)
+def _counter(prefix: str, namespace: Namespace) -> str:
+    """Return the key of a namespace's generation."""
+    kind, owner, detail = namespace
+    slot = _slot(prefix, owner)
+    if detail or kind is Kind.OBJECT or kind is Kind.CALL:
+        return f"{slot}:{kind}={detail and quote(detail)}"
+    return f"{slot}:{kind}"
 
 
 @lru_cache(10_000)

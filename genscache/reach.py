@@ -30,6 +30,7 @@ class Reach(Databases):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._derivation = Derivation(settings.derived)
+        self._any_row: dict[tuple[str, str, bool], tuple[str, frozenset[Namespace]]] = {}
 
     # -- tables
 
@@ -108,19 +109,33 @@ class Reach(Databases):
         self, database: str, table: str, pks: Iterable[str | None], *, deleting: bool = True
     ) -> set[Namespace]:
         """Return what a write of known rows bumps; a ``None`` among ``pks`` means that a row is not known."""
-        pks = tuple(pks)
         alias = self.primary(database)
+        known = self._any_row.get((alias, table, deleting))
+        if known is None:
+            known = self._any_row.setdefault(
+                (alias, table, deleting), self._of_any_row(alias, table, deleting)
+            )
+        owner, found = known
+        namespaces = set(found)
+        for text in pks:
+            if text is None:
+                return self.models_of(alias, [table], deleting=deleting)
+            if owner:
+                namespaces.add(Namespace(Kind.OBJECT, owner, text))
+        return namespaces
+
+    def _of_any_row(
+        self,
+        alias: str,
+        table: str,
+        deleting: bool,  # noqa: FBT001 - as it is remembered
+    ) -> tuple[str, frozenset[Namespace]]:
+        """Return the owner of a table's rows, empty where they are untracked, and what the write of any row bumps."""
         others = self._derivation.beyond(table, deleting=deleting)
-        if None in pks:
-            return self.models_of(alias, [table], deleting=deleting)
         # The table itself may be one of them: a trigger that writes other rows of it, a cascade in the database.
         namespaces = {table_namespace(Kind.MODEL, alias, other) for other in others if self.is_tracked(other)}
-        if self.is_tracked(table):
-            namespaces |= self.rows(alias, table)
-            namespaces |= {
-                table_namespace(Kind.OBJECT, alias, table, text) for text in pks if text is not None
-            }
-        return namespaces
+        owner = table_owner(alias, table) if self.is_tracked(table) else ""
+        return owner, frozenset(namespaces | self.rows(alias, table))
 
     def rows(self, database: str, table: str) -> set[Namespace]:
         """Return what the write of any row bumps: the lists, and the reads that depend on values, which ones or not."""

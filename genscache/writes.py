@@ -31,6 +31,7 @@ class Ticket:
         self._engine = engine
         self._batch = open_batch()
         self._token = engine.token() if self._batch is None else self._batch.token
+        self._namespaces = namespaces
         self._leased: tuple[str, ...] = ()
         self.until: float | None = None
         if self._batch is not None:
@@ -53,8 +54,10 @@ class Ticket:
         if self._batch is not None and self._batch.add(namespaces):
             self._batch.finish()
             return
-        bump = self._engine.counters(coarsened(namespaces))
-        release = tuple(set(self._leased).difference(bump))
+        # Most often it is what was leased, and has its names.
+        known = self._leased if namespaces is self._namespaces else ()
+        bump = known or self._engine.counters(coarsened(namespaces))
+        release = () if known else tuple(set(self._leased).difference(bump))
         if bump or release:
             deliver(self._engine, write.settle(self._token, bump=bump, release=release), bump)
 

@@ -86,6 +86,8 @@ def effect(catalog: Catalog, database: str, statement: Statement, sql: str, para
         tables = (fold(relation.name) for relation in statement.writes)
         written = catalog.models_of(database, tables)
         return Effect(namespaces | written, namespaces | written)
+    if not namespaces:
+        return rows
     return Effect(namespaces | rows.before, namespaces | rows.after, rows.known)
 
 

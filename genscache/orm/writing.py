@@ -64,7 +64,7 @@ class Write:
         if recording is not None:
             recording.spoil(WRITES)
         if not in_transaction(self._connection, self._state):
-            if not self._may_begin() or self._observer() is None:
+            if self._observer() is None or not self._may_begin():
                 return self._settled(execute)
             # The values before, the statement and the values after belong together.
             with transaction.atomic(using=self._connection.alias):

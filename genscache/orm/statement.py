@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from genscache.orm.shapes import RowShape
@@ -57,6 +57,8 @@ class Statement:
         local: What ``search_path`` says ends with the transaction.
         complete: ``reads`` is all that it reads. If false, a result that depends on it must not be stored.
         shape: Which rows it writes, where it is exactly what Django's ORM emits for rows known by primary key.
+        plain: It reads, calls no functions and changes nothing that outlives it: outside transactions, and where nobody
+            records what is read, there is nothing to be done about it.
     """
 
     kind: StatementKind
@@ -71,3 +73,9 @@ class Statement:
     local: bool = False
     complete: bool = True
     shape: RowShape | None = None
+    plain: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out ``plain`` once for the text, and not for each time that it runs."""
+        more = self.functions or self.isolation or self.search_path or self.ddl
+        object.__setattr__(self, "plain", self.kind is StatementKind.READ and not more)

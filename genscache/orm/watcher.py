@@ -20,6 +20,7 @@ from genscache.orm.reading import before_read
 from genscache.orm.rows import EVERYTHING, Params, effect
 from genscache.orm.sql import SqlMemo, StatementKind
 from genscache.orm.writing import Write
+from genscache.recording import current_recording
 from genscache.transactions import (
     in_transaction,
     state_of,
@@ -60,9 +61,11 @@ class Watcher:
         state = state_of(connection)
         if state is None or connection.alias == NO_DB_ALIAS:
             return execute(sql, params, many, context)
-        engine = self._engine()
-        text = _text(connection, sql)
+        text = sql if type(sql) is str else _text(connection, sql)
         statement = self._memo.scan(text)
+        if statement.plain and current_recording() is None and not in_transaction(connection, state):
+            return execute(sql, params, many, context)
+        engine = self._engine()
         if statement.isolation:
             isolation.changed(connection, state, text)
         if statement.search_path:

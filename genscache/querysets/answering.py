@@ -10,7 +10,6 @@ from django.core.exceptions import SynchronousOnlyOperation
 
 from genscache.answers import aread, read
 from genscache.engine import Engine
-from genscache.events import Read
 from genscache.exceptions import UncacheableArgument
 from genscache.filling import Job
 from genscache.guards import SHADOW, switched_off
@@ -60,17 +59,8 @@ async def aanswer(
     return cast("Result", await aread(found))
 
 
-def quick(found: Job) -> Any:  # noqa: ANN401 - what the question's answer is
-    """Answer a job that needed no query, in this thread."""
-    reason = switched_off(found.engine)
-    if reason:
-        note(found.engine, found.path, reason)
-        return found.compute.function()
-    return read(found)
-
-
-async def aquick(found: Job) -> Any:  # noqa: ANN401 - the same
-    """Do the same in a coroutine."""
+async def aquick(found: Job) -> Any:  # noqa: ANN401 - what the question's answer is
+    """Answer a job that needed no query, in a coroutine."""
     reason = switched_off(found.engine)
     if reason:
         note(found.engine, found.path, reason)
@@ -81,7 +71,7 @@ async def aquick(found: Job) -> Any:  # noqa: ANN401 - the same
 def note(engine: Engine, path: str, reason: str) -> None:
     """Count a read that was asked to be cached and is not."""
     if reason != SHADOW:
-        engine.hub.send(Read(path, "bypass", reason))
+        engine.hub.bypassed(path, reason)
 
 
 def _job(

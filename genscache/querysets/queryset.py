@@ -14,9 +14,11 @@ from django.db.models.expressions import OrderBy
 from django.db.models.query import RawQuerySet
 
 from genscache import conf
+from genscache.answers import read
 from genscache.engine import current_engine
+from genscache.guards import switched_off
 from genscache.policies import Op, checked_ops
-from genscache.querysets.answering import aanswer, answer, aquick, quick
+from genscache.querysets.answering import aanswer, answer, aquick, note
 from genscache.querysets.asking import AskingQuerySet
 from genscache.querysets.options import EVERYTHING, NEVER, Caching, passed_on
 from genscache.querysets.quick import quick_job
@@ -79,7 +81,7 @@ class CachedQuerySet(AskingQuerySet[M]):
                 self._prefetch_done = True
                 return
             caching = self._genscache_cached_as(self._genscache_op)
-            if caching is not None:
+            if caching is not None and not self._genscache_is_off(self._genscache_op):
                 asked = self._genscache_asked(self._genscache_op)
                 rows = answer(
                     current_engine(),
@@ -99,11 +101,15 @@ class CachedQuerySet(AskingQuerySet[M]):
         """Return the one object that fits, as Django does."""
         if not self._genscache_may_be_cached():
             return super().get(*args, **kwargs)
-        caching = self._genscache_cached_as("get") if len(kwargs) == 1 and not args else None
-        if caching is not None and current_script() is None:
-            found = quick_job(self, "get", kwargs, caching)
+        if current_script() is None:
+            if self._genscache_is_off("get"):
+                asking = self._genscache_as_get()
+                asking._genscache_caching = NEVER
+                return super(CachedQuerySet, asking).get(*args, **kwargs)
+            caching = self._genscache_cached_as("get") if len(kwargs) == 1 and not args else None
+            found = None if caching is None else quick_job(self, "get", kwargs, caching)
             if found is not None:
-                return self._genscache_only(quick(found))
+                return self._genscache_only(cast("list[M]", read(found)))
         return super(CachedQuerySet, self._genscache_as_get()).get(*args, **kwargs)
 
     def count(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401 - what a project's own class takes
@@ -122,8 +128,10 @@ class CachedQuerySet(AskingQuerySet[M]):
         if script is not None:
             return cast("dict[str, Any]", script.take(partial(self.aaggregate, *args, **kwargs)))
         caching = self._genscache_cached_as("aggregate")
-        asked = None if caching is None else self._genscache_asked_aggregate(args, kwargs)
-        if caching is None or asked is None:
+        if caching is None or self._genscache_is_off("aggregate"):
+            return super().aggregate(*args, **kwargs)
+        asked = self._genscache_asked_aggregate(args, kwargs)
+        if asked is None:
             return super().aggregate(*args, **kwargs)
         plain = self._genscache_plain(asked.database)
         return answer(
@@ -228,6 +236,17 @@ class CachedQuerySet(AskingQuerySet[M]):
             f"{self.model._meta.object_name} matching query does not exist."
         )
 
+    def _genscache_is_off(self, op: Op) -> bool:
+        """Tell whether no read may use the cache now, and count that this one may not.
+
+        Django answers then in its own way, and nothing that a cached read needs is worked out.
+        """
+        engine = current_engine()
+        reason = switched_off(engine)
+        if reason:
+            note(engine, f"{self.model._meta.label}.{op}", reason)
+        return bool(reason)
+
     def _genscache_told(self, op: Op, plain: Callable[[], Result]) -> Result:
         """Answer ``count`` or ``exists``."""
         if self._result_cache is not None:
@@ -237,11 +256,11 @@ class CachedQuerySet(AskingQuerySet[M]):
             ask = self.acount if op == "count" else self.aexists
             return cast("Result", script.take(ask))
         caching = self._genscache_cached_as(op)
-        if caching is None:
+        if caching is None or self._genscache_is_off(op):
             return plain()
         found = quick_job(self, op, {}, caching) if op == "count" else None
         if found is not None:
-            return cast("Result", quick(found))
+            return cast("Result", read(found))
         asked = self._genscache_asked(op)
         return answer(
             current_engine(),

@@ -45,6 +45,7 @@ Item = TypeVar("Item")
 Dialogue: TypeAlias = Generator[list[Command], list[Reply], Answer]
 
 _COUNTER: Final = re.compile(rb"(0|[1-9][0-9]{0,15})((?: [A-Za-z0-9_.-]+@(?:0|[1-9][0-9]{0,15}))*)")
+_NUMBERS: Final = re.compile(rb"(?:-?[0-9]{1,16} ?)+")
 _DEADLINE: Final = re.compile(rb"@([0-9]+)")
 
 MOST_DIGITS: Final = 16
@@ -149,7 +150,7 @@ class Commands:
         ]
         states: list[CounterState] = []
         for part, reply in zip(parts, (yield from run_calls(calls)), strict=True):
-            *numbers, quarantine = _numbers([reply], 2 * len(part) + 1)
+            *numbers, quarantine = _words(reply, 2 * len(part) + 1)
             if gate is not None and quarantine >= 0:
                 gate.flushed(quarantine)
             states += map(_state, numbers[::2], numbers[1::2])
@@ -305,6 +306,16 @@ def _numbers(replies: list[Reply], expected: int) -> list[int]:
     if len(numbers) != expected:
         raise unexpected(replies)
     return numbers
+
+
+def _words(reply: Reply, expected: int) -> list[int]:
+    """Return so many numbers of a text."""
+    if not isinstance(reply, bytes):
+        raise unexpected(reply)
+    words = reply.split(b" ")
+    if len(words) != expected or not _NUMBERS.fullmatch(reply):
+        raise unexpected(reply)
+    return [*map(int, words)]
 
 
 def unexpected(reply: object) -> StoreError:

@@ -65,6 +65,8 @@ def check(operation: object) -> None:
 
 def lives(ensure: Ensure) -> tuple[int, ...]:
     """Return how long each of its counters lives if it is made or bumped, in milliseconds."""
+    if not ensure.brief:
+        return (COUNTER_TTL,) * len(ensure.counters)
     brief = frozenset(ensure.brief)
     return tuple(ensure.life if counter in brief else COUNTER_TTL for counter in ensure.counters)
 

@@ -21,7 +21,9 @@ DAY = 24 * 60 * MINUTE
 @pytest.fixture
 def raw(valkey_url: str, settings: Settings) -> Iterator[Redis]:
     """A client of the server that the engine uses, which has a prefix of this test's own."""
-    settings.GENSCACHE = {"STORE": valkey_url, "PREFIX": f"t{secrets.token_hex(6)}", "TIMEOUT": 300}
+    # Without a fence: a server that has just been started would be quarantined.
+    prefix = f"t{secrets.token_hex(6)}"
+    settings.GENSCACHE = {"STORE": valkey_url, "PREFIX": prefix, "TIMEOUT": 300, "FENCE": False}
     client = Redis.from_url(valkey_url)
     yield client
     client.close()

@@ -3,7 +3,7 @@
 
 also_when_full(KEYS[1])
 look(KEYS)
-local clock = open_clock(KEYS[1], now_us())
+local clock = open_clock(KEYS[1])
 local answer = {}
 for i = 2, #KEYS do
   local counter = read(KEYS[i])

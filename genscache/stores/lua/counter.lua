@@ -21,9 +21,15 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+local moment
+
+-- The server's time, asked for once in a step, and only by a step that needs it.
 local function now_us()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+  if not moment then
+    local time = redis.call('TIME')
+    moment = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  end
+  return moment
 end
 
 -- What keys hold, as this step has found it or left it: read once, all of them together.
@@ -148,15 +154,15 @@ end
 
 -- clock = max(clock + 1, time). A counter never falls below what it had, even if the clock key was lost
 -- and the server's time has been set back since.
-local function open_clock(key, now)
+local function open_clock(key)
   local raw = stored(key)
   local last = (raw and raw:find('^[0-9]+$') and number_below_limit(raw)) or 0
   local advanced = false
   local clock = {}
   function clock.next(above)
-    last = math.max(last + 1, now, above + 1)
+    last = math.max(last + 1, now_us(), above + 1)
     if last >= LIMIT then
-      last = now
+      last = now_us()
     end
     advanced = true
     return last

@@ -4,7 +4,7 @@
 -- KEYS: clock, fence, site. ARGV: length of a lease in ms (0: there are none), life of the site in ms, and "look", or
 -- "known" if this project is known to have been on this server, or "new" if it is not.
 
-local now, lease, life, mode = now_us(), tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local lease, life, mode = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local keys = { fence = KEYS[2], site = KEYS[3] }
 local run, uptime = incarnation()
 local raw = stored(keys.fence)
@@ -28,7 +28,7 @@ elseif not raw then
     return { '', 0 }
   end
 end
-local clock = open_clock(KEYS[1], now)
-quarantine(clock, keys, run, reason, ms, life, now)
+local clock = open_clock(KEYS[1])
+quarantine(clock, keys, run, reason, ms, life)
 clock.close()
 return { reason, ms }

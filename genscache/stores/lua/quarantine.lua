@@ -32,13 +32,13 @@ end
 -- The bump makes every entry unreachable, those of the future that the server has forgotten included. While the lease
 -- lasts nobody serves or fills, since leases that were lost may cover a COMMIT; its end bumps once more, as every
 -- lease's does. A length of 0 ms is the bump alone.
-local function quarantine(clock, keys, run, reason, ms, life, now)
+local function quarantine(clock, keys, run, reason, ms, life)
   also_when_full(keys.fence)
   local site = read(keys.site) or { generation = 0, leases = {} }
   site.generation = clock.next(site.generation)
   local deadline = 0
   if ms > 0 then
-    deadline = now + ms * 1000
+    deadline = now_us() + ms * 1000
     for _, lease in ipairs(site.leases) do
       if is_fence(lease) then
         deadline = math.max(deadline, lease[2])
@@ -47,6 +47,6 @@ local function quarantine(clock, keys, run, reason, ms, life, now)
     filter(site, function(lease) return not is_fence(lease) end)
     site.leases[#site.leases + 1] = { 'fence-' .. reason, deadline }
   end
-  write(keys.site, site, 'PX', text(math.max(life, lease_ms(site, now))))
+  write(keys.site, site, 'PX', text(math.max(life, lease_ms(site, now_us()))))
   store(keys.fence, run .. ' ' .. text(deadline))
 end

@@ -3,8 +3,7 @@
 
 also_when_full(KEYS[1])
 look(KEYS)
-local now = now_us()
-local clock = open_clock(KEYS[1], now)
+local clock = open_clock(KEYS[1])
 local bumped = 1 + tonumber(ARGV[2])
 
 local function others(lease)
@@ -20,7 +19,7 @@ for i = 2, #KEYS do
     local dropped = counter and filter(counter, others) or 0
     if counter and counter.generation == 0 then
       if dropped > 0 then
-        write_mark(KEYS[i], counter, now)
+        write_mark(KEYS[i], counter, now_us())
       end
     elseif counter and i <= bumped then
       -- Also when the token is gone: a reader may have resolved it and filled before a slow COMMIT took effect.

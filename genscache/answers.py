@@ -6,7 +6,7 @@ for somebody else's fill); ``protocol.steps`` drives it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -177,10 +177,8 @@ class Reader:
         moment = self._flights.now()
         question = job.identity.question(engine, call, namespaces)
         look = glance(question, engine.keys, engine.memory)
-        if look.expected.key is None:
-            return None
         self._first = First(namespaces, decision, question, look, moment)
-        return look.fetch
+        return None if look.expected.key is None else look.fetch
 
     def seen(self, fetched: Fetched) -> object:
         """Return the value if the answer to ``glance`` is a hit; ``MISSING``: ``answer`` is to go on from there."""
@@ -238,7 +236,13 @@ class Reader:
 
     def _ask(self) -> Steps[Asked | Bypass]:
         """Find out what the call depends on, whether the cache may be used, and what it has."""
-        job = self._job
+        job, first = self._job, self._first
+        if first is not None:
+            # Found out a moment ago, for the first fetch.
+            self._first = None
+            ordered = job.call.ordered if first.namespaces is job.call.known else _ordered(first.namespaces)
+            outcome = yield from self._lookup(first.question, first.decision, (first.look, first.fetched))
+            return outcome if isinstance(outcome, Bypass) else Asked(ordered, first.decision, outcome)
         reason = job.call.forbidden or (NO_TIME if job.ttl <= 0 else "")
         decision = guards.decide(self._engine, job.call.known)
         if reason or decision.mode is Mode.BYPASS:
@@ -248,24 +252,21 @@ class Reader:
             found = read_hint(job, (yield from Fetch((), job.hint)).entry)
         if found:
             namespaces = (*job.call.known, *found)
-            ordered = tuple(sorted(set(namespaces)))
+            ordered = _ordered(namespaces)
             decision = guards.decide(self._engine, namespaces)
             if decision.mode is Mode.BYPASS:
                 return Bypass(decision.reason)
         else:
             namespaces, ordered = job.call.known, job.call.ordered
         question = job.identity.question(self._engine, job.call, namespaces)
-        outcome = yield from self._lookup(question, decision.not_after)
-        if isinstance(outcome, Bypass):
-            return outcome
-        return Asked(ordered, decision, outcome)
+        outcome = yield from self._lookup(question, decision)
+        return outcome if isinstance(outcome, Bypass) else Asked(ordered, decision, outcome)
 
-    def _lookup(self, question: Question, not_after: Generation | None) -> Steps[Hit | Miss | Bypass]:
-        first, self._first = self._first, None
-        asked = None
-        if first is not None and first.fetched is not None and first.question == question:
-            asked = first.look, first.fetched
-        return lookup(question, self._engine.keys, self._engine.memory, not_after=not_after, asked=asked)
+    def _lookup(
+        self, question: Question, decision: Decision, asked: tuple[Glance, Fetched | None] | None = None
+    ) -> Steps[Hit | Miss | Bypass]:
+        engine = self._engine
+        return lookup(question, engine.keys, engine.memory, not_after=decision.not_after, asked=asked)
 
     def _together(self, filler: Filler, moment: int, joins: int) -> Steps[object]:
         """Fill, or wait for whoever fills the same key in this process."""
@@ -392,7 +393,7 @@ class Reader:
         outer = current_recording()
         if outer is not None:
             # A vector is in canonical order, in which namespaces need not be.
-            outer.absorb(dict(zip(sorted(set(namespaces)), vector, strict=True)))
+            outer.absorb(dict(zip(_ordered(namespaces), vector, strict=True)))
         return found
 
     def _pay_debts(self) -> Steps[None]:
@@ -415,6 +416,11 @@ def note_bypass(engine: Engine, path: str, reason: str) -> None:
     outer = current_recording()
     if outer is not None:
         outer.spoil(reason)
+
+
+def _ordered(namespaces: Iterable[Namespace]) -> tuple[Namespace, ...]:
+    """Return namespaces in canonical order, as a vector has their generations."""
+    return tuple(sorted(set(namespaces)))
 
 
 def _miss(outcome: Hit | Miss) -> Miss:

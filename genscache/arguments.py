@@ -8,7 +8,7 @@ What has no such form is refused by name; a ``repr`` would let two values share 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum, Flag
 from inspect import getattr_static
@@ -40,6 +40,11 @@ def encode(value: object, *, extra: Encoders = ()) -> bytes:
         return canonical(value, extra)
     except NoCanonicalForm as error:
         raise UncacheableArgument(f"value{error.path} {error.reason}. Pass a plain value instead.") from None
+
+
+def tupled(members: Collection[bytes]) -> bytes:
+    """Return what ``encode`` makes of a tuple, from what it makes of the members."""
+    return b"(%d:%b" % (len(members), b"".join(members))
 
 
 def canonical(value: object, extra: Encoders, depth: int = 0) -> bytes:

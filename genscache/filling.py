@@ -141,7 +141,7 @@ class Filler:
         )
         recording.use((*call.base, *call.declared))
         content = None
-        with flights.leadership(), record(recording):
+        with flights.Leadership(), record(recording):
             result = yield self._job.compute
             if not isinstance(result, Raised):
                 recording.spoil(guards.may_fill())

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import TypeAlias
@@ -34,14 +33,18 @@ def leads() -> bool:
     return _leading.get() > 0
 
 
-@contextmanager
-def leadership() -> Iterator[None]:
-    """Mark this thread or task as one that fills."""
-    token = _leading.set(_leading.get() + 1)
-    try:
-        yield
-    finally:
-        _leading.reset(token)
+class Leadership:
+    """A block that marks this thread or task as one that fills."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._token = _leading.set(_leading.get() + 1)
+
+    def __exit__(self, *_: object) -> None:
+        """Be what it was before."""
+        _leading.reset(self._token)
 
 
 class Flight:
@@ -51,18 +54,23 @@ class Flight:
 
     def __init__(self, end: Callable[[bool], object]) -> None:
         self._end = end
-        self._landed = threading.Event()
+        self._landed: threading.Event | None = None
         self._shared: Shared = None
+
+    def expect(self) -> None:
+        """Prepare for somebody who will wait, which most fills are over before; called with the lock of ``Flights``."""
+        self._landed = self._landed or threading.Event()
 
     def wait(self) -> Shared:
         """Wait for the leader; ``None`` where it failed, took too long, or has nothing to share."""
-        return self._shared if self._landed.wait(PATIENCE) else None
+        return self._shared if self._landed is None or self._landed.wait(PATIENCE) else None
 
     def land(self, shared: Shared) -> None:
         """Let the waiters go; later callers of the key find the entry or start anew."""
         self._end(shared is not None)
         self._shared = shared
-        self._landed.set()
+        if self._landed is not None:
+            self._landed.set()
 
 
 class AsyncFlight:
@@ -125,6 +133,7 @@ class Flights:
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None:
+                flight.expect()
                 return flight, False
             if self._landings.after(key, asked):
                 return None, False

@@ -151,7 +151,10 @@ def decide(engine: Engine, namespaces: Collection[Namespace], *, looking: bool =
 
 def may_fill() -> str:
     """Say why nothing may be stored now, after the result was computed; empty where it may."""
-    return next((WROTE for _, state in open_transactions() if state.wrote), "")
+    for _, state in open_transactions():
+        if state.wrote:
+            return WROTE
+    return ""
 
 
 def switched_off(engine: Engine) -> str:

@@ -97,14 +97,22 @@ def apart(recording: Recording) -> Iterator[Recording]:
         _current.reset(token)
 
 
-@contextmanager
-def record(recording: Recording) -> Iterator[Recording]:
+class record:  # noqa: N801 - used as a function
     """Make ``recording`` the current one; at the end, also after an exception, the outer one absorbs it."""
-    outer = _current.get()
-    token = _current.set(recording)
-    try:
-        yield recording
-    finally:
-        _current.reset(token)
-        if outer is not None:
-            outer.absorb(recording.used, flaw=recording.flaw)
+
+    __slots__ = ("_outer", "_recording", "_token")
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def __enter__(self) -> Recording:
+        """Begin to record."""
+        self._outer = _current.get()
+        self._token = _current.set(self._recording)
+        return self._recording
+
+    def __exit__(self, *_: object) -> None:
+        """Go on with what was recorded before."""
+        _current.reset(self._token)
+        if self._outer is not None:
+            self._outer.absorb(self._recording.used, flaw=self._recording.flaw)

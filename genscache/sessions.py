@@ -58,7 +58,10 @@ def forbidden(engine: Engine, own: Sequence[BaseDatabaseWrapper]) -> str:
     """
     if engine.settings.key_context is not None:
         return ""
-    return CHANGED if any(_differs(state) for state in _states(own)) else ""
+    for state in _states(own):
+        if _differs(state):
+            return CHANGED
+    return ""
 
 
 def _differs(state: Transaction) -> bool:
@@ -66,7 +69,8 @@ def _differs(state: Transaction) -> bool:
 
 
 def _states(own: Sequence[BaseDatabaseWrapper]) -> Iterator[Transaction]:
-    waiting = (found for each in _changed.get() if (found := each()) is not None)
+    changed = _changed.get()
+    waiting = [found for each in changed if (found := each()) is not None] if changed else ()
     for connection in (*own, *waiting):
         state = state_of(connection)
         if state is not None and connection.connection is not None:

@@ -142,7 +142,7 @@ class Transaction:
 
     def touches(self, namespaces: Collection[Namespace]) -> bool:
         """Tell whether a read of ``namespaces`` must see what this transaction has not committed."""
-        return any(not frame.keys().isdisjoint(namespaces) for _, frame in self._frames)
+        return any(frame and not frame.keys().isdisjoint(namespaces) for _, frame in self._frames)
 
     # -- unfinished SELECTs (SQLite)
 
@@ -225,7 +225,8 @@ def open_transactions(
     """
     if own is None:
         own = own_connections()
-    waiting = [found for each in _begun.get() if (found := each()) is not None and found not in own]
+    begun = _begun.get()
+    waiting = [found for each in begun if (found := each()) is not None and found not in own] if begun else ()
     for connection in (*own, *waiting):
         state = state_of(connection)
         if state is None or connection.connection is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -33,6 +33,8 @@ class Structure:
         volatile: Why the result must not be kept, or empty.
         zoned: The result depends on the current time zone.
         raw: Users wrote parts of the SQL: as text, or by classes that are not Django's.
+        out: What the shape is a digest of.
+        values: The canonical bytes of its values, in the order in which they are met.
     """
 
     content: bytes
@@ -41,6 +43,20 @@ class Structure:
     volatile: str
     zoned: bool
     raw: bool
+    out: bytes = field(repr=False)
+    values: tuple[bytes, ...] = field(repr=False)
+
+    def with_value(self, old: bytes, new: bytes) -> Structure | None:
+        """Return what the query would have with another value, of the same sketch; ``None`` where that cannot be told.
+
+        Args:
+            old: The value's canonical bytes.
+            new: Those of the other one.
+        """
+        if self.values.count(old) != 1:
+            return None
+        values = tuple(new if each == old else each for each in self.values)
+        return replace(self, content=_content(self.out, values), values=values)
 
 
 def structure_of(query: Query, using: str, describe: Callable[[type], str | None]) -> Structure:
@@ -68,15 +84,21 @@ def structure_of(query: Query, using: str, describe: Callable[[type], str | None
     if walk.opaque:
         walk.zoned = True
         _write_sql(walk, query, using)
-    out, values = b"".join(walk.out), b"".join(walk.values)
+    out, values = b"".join(walk.out), tuple(walk.values)
     return Structure(
-        blake2b(b"%d:%b%b" % (len(out), out, values), digest_size=32).digest(),
+        _content(out, values),
         blake2b(out, digest_size=20).digest(),
         frozenset(walk.tables),
         walk.volatile,
         walk.zoned,
         walk.raw,
+        out,
+        values,
     )
+
+
+def _content(out: bytes, values: tuple[bytes, ...]) -> bytes:
+    return blake2b(b"%d:%b%b" % (len(out), out, b"".join(values)), digest_size=32).digest()
 
 
 def _write_sql(walk: Walk, query: Query, using: str) -> None:

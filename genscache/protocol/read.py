@@ -88,9 +88,12 @@ def observe(counters: tuple[str, ...]) -> Steps[tuple[CounterState, ...]]:
 
 def _usable(fetched: Fetched) -> tuple[CounterState, ...] | None:
     """Return the states if all counters are there, and none has a lease."""
-    if all(state is not None and not state.leased for state in fetched.states):
-        return tuple(state for state in fetched.states if state is not None)
-    return None
+    found = []
+    for state in fetched.states:
+        if state is None or state.leased:
+            return None
+        found.append(state)
+    return tuple(found)
 
 
 def lookup(
@@ -99,7 +102,7 @@ def lookup(
     memory: Memory,
     *,
     not_after: Generation | None = None,
-    asked: tuple[Glance, Fetched] | None = None,
+    asked: tuple[Glance, Fetched | None] | None = None,
 ) -> Steps[Hit | Miss | Bypass]:
     """Ask for one entry.
 
@@ -109,14 +112,14 @@ def lookup(
         memory: What this process saw last; names the key to fetch together with the counters.
         not_after: The bump clock when the caller's snapshot began. A younger generation may belong to rows that the
             snapshot cannot see (design 3.5).
-        asked: The first fetch, where that is done already, and what it was answered.
+        asked: The first fetch, where that is known already, and what it was answered, where it was asked.
     """
     first, fetched = asked or (glance(question, keys, memory), None)
     states, changed = None, False
     if first.expected.key is None:
         # This process does not know all counters, and most often that is because one of them is not there yet.
         states = yield from Ensure(question.counters, question.brief, question.life)
-        changed = any(state.fresh for state in states)
+        changed = True in [state.fresh for state in states]
     else:
         fetched = fetched or (yield from first.fetch)
         found = known_answer(question, keys, memory, first, fetched, not_after)
@@ -130,9 +133,9 @@ def lookup(
         # All of them again, and not the entry: a write may have been settled since, with a bump of one counter and
         # without one of another, and the two moments together would be a vector that never was.
         states, changed = (yield from Ensure(question.counters, question.brief, question.life)), True
-    if any(state.leased for state in states):
+    if True in [state.leased for state in states]:
         return Bypass(why_leased(states))
-    vector = tuple(state.generation for state in states)
+    vector = tuple([state.generation for state in states])
     if vector != first.expected.vector:
         memory.learn(question.counters, vector)
     if not_after is not None and any(generation > not_after for generation in vector):

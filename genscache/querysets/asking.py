@@ -214,6 +214,12 @@ class AskingQuerySet(QuerySet[M]):
 
         return ask
 
+    def _genscache_own_answer(self, database: str) -> list[M]:
+        """Do so without a copy: this queryset was made for it, and from objects that nobody knows."""
+        self._db = database
+        self._genscache_caching = NEVER
+        return list(cast("Iterable[M]", self._iterable_class(self)))
+
     def _genscache_introduced(self, rows: list[M]) -> list[M]:
         """Give rows from the store what only this queryset knows."""
         known = self._known_related_objects

@@ -8,7 +8,9 @@ does the first question of each kind, by which the names are learned.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
@@ -20,14 +22,16 @@ from django.utils import timezone
 
 from genscache.engine import Engine, current_engine
 from genscache.filling import Compute, Job
+from genscache.fingerprints import written
+from genscache.keys import Kind
 from genscache.policies import Op
 from genscache.querysets.asking import AskingQuerySet, narrows_as_django
 from genscache.querysets.options import Caching
-from genscache.querysets.subjects import job, life
+from genscache.querysets.subjects import identity, life, named
 
 if TYPE_CHECKING:
     from genscache.functions import Call
-    from genscache.querysets.subjects import QuerySubject
+    from genscache.querysets.subjects import Named, QuerySubject
 
 PLAIN: Final = frozenset({int, str, UUID})
 """Types of values that mean the same wherever they come from."""
@@ -39,9 +43,9 @@ FIELDS: Final = frozenset({
 })  # fmt: skip
 """Types of primary keys that treat a value in the same way at any time."""
 
-_FRESH: Final = tuple(
-    (name, value) for name, value in vars(Query(None)).items() if name not in ("model", "where")
-)
+_FRESH: Final = {name: value for name, value in vars(Query(None)).items() if name not in ("model", "where")}
+_values_of: Final = itemgetter(*_FRESH)
+_FRESH_VALUES: Final = tuple(_FRESH.values())
 
 AnyQuerySet = AskingQuerySet[Any]  # of whatever model
 
@@ -71,25 +75,22 @@ def quick_job(
     policy = engine.policy(rows.model)
     lock = policy.lock if caching.lock is None else caching.lock
     database = rows.db
-    name = (
-        rows.model, type(rows), op, asked, database, type(getattr(rows, "_fetch_mode", None)), lock,
+    others = (
+        rows.model, type(rows), op, database, type(getattr(rows, "_fetch_mode", None)), lock,
         timezone.get_current_timezone_name(), engine.context(), engine.catalog.places(),
     )  # fmt: skip
-
-    narrowed: AnyQuerySet | None = None
+    name = (asked, others)
 
     def ask() -> object:
         if op == "count":
             return rows._genscache_counting(op, database)()
-        asking = _narrowed(rows, lookups) if narrowed is None else narrowed
-        return asking._genscache_rows(database)()
+        return _narrowed(rows, lookups)._genscache_own_answer(database)
 
     known = engine.calls.get(name)
     if known is None:
-        narrowed, found = _learned(engine, rows, op, lookups, caching)
-        if found is None:
+        known = _learned(engine, rows, op, lookups, caching, others)
+        if known is None:
             return None
-        known = found
         engine.calls.put(name, known)
     if not known:
         return None
@@ -97,25 +98,86 @@ def quick_job(
     return Job(engine, subject, call, Compute(kind(ask)), life(engine, caching, policy))
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The look-up of one row by its primary key, from which those of other rows of the model are named.
+
+    Attributes:
+        found: Its names.
+        full: The key's canonical bytes.
+        text: How namespaces spell the key.
+    """
+
+    found: Named
+    full: bytes
+    text: str
+
+    def of(
+        self, engine: Engine, model: type[models.Model], value: object
+    ) -> tuple[QuerySubject, Call] | None:
+        """Return the names of the look-up of another row; ``None`` where they have to be worked out.
+
+        Args:
+            engine: The engine.
+            model: The model.
+            value: Its key, of the same type and the same sketch: the SQL is the same, up to the value.
+        """
+        call = self.found.call
+        structure = self.found.structure.with_value(self.full, written(value)[1])
+        if structure is None or any(
+            each.kind is Kind.OBJECT and each.detail != self.text for each in call.declared
+        ):
+            return None
+        text = engine.catalog.pk_text(model, value)
+        declared = tuple(
+            each._replace(detail=text) if each.kind is Kind.OBJECT else each for each in call.declared
+        )
+        return self.found.subject, replace(
+            call, identity=identity(self.found.outside, structure), declared=declared
+        )
+
+
 def _learned(
-    engine: Engine, rows: AnyQuerySet, op: Op, lookups: Mapping[str, object], caching: Caching
-) -> tuple[AnyQuerySet | None, tuple[object, ...] | None]:
-    """Ask the general way what the question is called.
+    engine: Engine,
+    rows: AnyQuerySet,
+    op: Op,
+    lookups: Mapping[str, object],
+    caching: Caching,
+    others: tuple[object, ...],
+) -> tuple[object, ...] | None:
+    """Find out what the question is called: from the same question about another row, else the general way.
 
     Returns:
-        The queryset that asks it; and its names, empty: it is not cached, ``None``: nobody knows yet.
+        Its names; empty: it is not cached, ``None``: nobody knows yet.
     """
+    value = next(iter(lookups.values()), None)
+    name = ("template", type(value), rows.model._meta.pk.get_lookup("exact"), written(value)[0], others)
+    template = cast("Template | None", engine.calls.get(name)) if op == "get" else None
+    if template is not None:
+        names = template.of(engine, rows.model, value)
+        if names is not None:
+            return names
     try:
         narrowed = rows if op == "count" else _narrowed(rows, lookups)
-        found = job(engine, narrowed._genscache_asked(op), caching, lambda: None)
+        found = named(engine, narrowed._genscache_asked(op), caching)
+        if isinstance(found, str):
+            return ()
+        full = written(value)[1]
+        # A key that is equal to a limit, say, cannot be told from it.
+        if op == "get" and template is None and found.structure.values.count(full) == 1:
+            engine.calls.put(name, Template(found, full, engine.catalog.pk_text(rows.model, value)))
     except Exception:  # noqa: BLE001 - on the general way it is raised again, with its own words
-        return None, None
-    return narrowed, ((found.identity, found.call) if isinstance(found, Job) else ())
+        return None
+    return found.subject, found.call
 
 
 def _narrowed(rows: AnyQuerySet, lookups: Mapping[str, object]) -> AnyQuerySet:
     """Return the queryset that Django's ``get`` would evaluate."""
-    found = rows.filter(**lookups).order_by()
+    found = rows.filter(**lookups)
+    # Nobody else holds it.
+    found._genscache_owned = True
+    found = found.order_by()
+    found._genscache_owned = False
     found.query.set_limits(high=MAX_GET_RESULTS)
     found._genscache_op = "get"
     return found
@@ -148,7 +210,7 @@ def _is_bare(rows: AnyQuerySet) -> bool:
     extra = len(held) - len(_FRESH) - 2
     if extra and (extra != 1 or held.get("filter_is_sticky", True)):
         return False
-    return query.model is rows.model and all(held.get(name) == value for name, value in _FRESH)
+    return query.model is rows.model and _FRESH.keys() <= held.keys() and _values_of(held) == _FRESH_VALUES
 
 
 def _value(model: type[models.Model], lookups: Mapping[str, object]) -> Hashable | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from functools import lru_cache
+from typing import Final, cast
 
 from django.db import models
 from django.db.models.sql import Query
 from django.utils import timezone
 
-from genscache.arguments import encode
+from genscache.arguments import encode, tupled
 from genscache.engine import Engine
 from genscache.filling import Compute, Job
 from genscache.fingerprints import Structure, structure_of
@@ -21,6 +22,8 @@ from genscache.protocol.read import Question
 from genscache.querysets.options import Caching
 from genscache.querysets.plans import NOTHING, Plan, Planner
 from genscache.tables import fold
+
+_QUERY: Final = encode("query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,22 @@ class QuerySubject:
         if known is not None and known[0] == namespaces:
             return known[1]
         ordered = sorted(set(namespaces))
-        names = encode(tuple((each.kind.value, each.owner, each.detail) for each in ordered))
+        names = tupled([_encoded_name(each) for each in ordered])
         counters = tuple(engine.keys.counter(each) for each in ordered)
         question = Question(self.owner, digest(call.identity + names), counters)
         engine.questions.put(call.identity, (namespaces, question))
         return question
+
+
+@lru_cache(20_000)
+def _encoded_name(namespace: Namespace) -> bytes:
+    return encode((namespace.kind.value, namespace.owner, namespace.detail))
+
+
+@lru_cache(2_000)
+def _encoded(outside: tuple[object, ...]) -> bytes:
+    """Return the canonical bytes of what is made of texts and nothing else, so that equal ones are written alike."""
+    return encode(outside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,23 @@ class Asked:
     extra: Query
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a query is called, and what that was worked out from.
+
+    Attributes:
+        subject: The kind of query.
+        call: This one.
+        structure: Its fingerprint.
+        outside: What decides its answer besides.
+    """
+
+    subject: QuerySubject
+    call: Call
+    structure: Structure
+    outside: tuple[object, ...]
+
+
 def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], object]) -> Job | str:
     """Return the job of answering a queryset, or why it is not cached; empty: it asks nothing of the database.
 
@@ -84,8 +115,16 @@ def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], ob
         caching: How it is cached.
         compute: Asks the database.
     """
-    model = asked.model
-    policy = engine.policy(model)
+    found = named(engine, asked, caching)
+    if isinstance(found, str):
+        return found
+    policy = engine.policy(asked.model)
+    return Job(engine, found.subject, found.call, Compute(compute), life(engine, caching, policy))
+
+
+def named(engine: Engine, asked: Asked, caching: Caching) -> Named | str:
+    """Return what a queryset is called in the store, or why it is not cached, as ``job`` does."""
+    policy = engine.policy(asked.model)
     planner = engine.part(Planner)
     structure = structure_of(asked.extra, asked.database, engine.catalog.describe)
     plan = planner.plan(asked.query, asked.op, asked.database, structure)
@@ -101,7 +140,7 @@ def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], ob
         known = _named(engine, asked, structure, plan, outside, lock=lock)
         engine.calls.put(name, known)
     subject, call = cast("tuple[QuerySubject, Call]", known)
-    return Job(engine, subject, call, Compute(compute), life(engine, caching, policy))
+    return Named(subject, call, structure, outside)
 
 
 def life(engine: Engine, caching: Caching, policy: ModelPolicy) -> int:
@@ -120,7 +159,7 @@ def _named(
     whole = {each.owner for each in declared if each.kind is Kind.ROWS}
     call = Call(
         "",
-        digest(encode(("query", outside, structure.content))).encode(),
+        identity(outside, structure),
         (SITE,),
         declared,
         "",
@@ -129,6 +168,11 @@ def _named(
     )
     owner = table_owner(alias, fold(model._meta.db_table))
     return QuerySubject(f"{model._meta.label}.{asked.op}", owner, lock, _order(asked)), call
+
+
+def identity(outside: tuple[object, ...], structure: Structure) -> bytes:
+    """Return what tells a query from all others."""
+    return digest(tupled((_QUERY, _encoded(outside), encode(structure.content)))).encode()
 
 
 def _order(asked: Asked) -> str:

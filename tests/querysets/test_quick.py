@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -15,10 +16,13 @@ from django.db import models, transaction
 from genscache import batch_invalidations, bypass, cached
 from genscache.engine import Engine
 from genscache.querysets.adoption import adopt_queryset
+from genscache.querysets.options import Caching
+from genscache.querysets.quick import quick_job
+from genscache.querysets.subjects import named
 from tests.querysets.reading import Site, is_hit, seen, why
 from tests.reads.conftest import Use
 from tests.reads.wire import Wire
-from tests.site.news.models import Article, Author, PopularArticle, Section
+from tests.site.news.models import Article, Asset, Author, Country, PopularArticle, Section
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,6 +103,38 @@ def test_the_same_question_on_both_ways_has_one_entry(engine: Engine, site: Site
     count()
     assert is_hit(lambda: Article.objects.cache().filter(pk=1).get())
     assert is_hit(lambda: Article.objects.cache().all().count())
+
+
+NUMBERS = (0, 1, 7, 20, 21, 22, -1, -21, 2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**40, 2**63 - 1)
+KEYS: dict[type[models.Model], tuple[object, ...]] = {
+    Article: (*NUMBERS, *map(str, NUMBERS)),
+    Section: NUMBERS,
+    Asset: tuple(UUID(int=number) for number in (0, 1, 21, 2**128 - 1)),
+    Country: ("", "a", "A", "b ", "\u00e4", "21", "i15;"),
+}
+
+
+@pytest.mark.parametrize("model", KEYS)
+@pytest.mark.parametrize("first", range(3))
+def test_rows_are_named_after_one_another_as_if_each_were_the_first(
+    engine: Engine, model: type[Any], first: int
+) -> None:
+    keys = (KEYS[model][first], *KEYS[model])
+    walks = calls(lambda: [_named_quickly(engine, model, key) for key in keys], "structure_of")
+    assert len(walks) < len(keys) - 1, "some of them are"
+    for key in keys:
+        rows = model.objects.cache().filter(pk=key).order_by()
+        rows.query.set_limits(high=21)
+        rows._genscache_op = "get"
+        found = named(engine, rows._genscache_asked("get"), Caching())
+        assert not isinstance(found, str)
+        assert (found.subject, found.call) == _named_quickly(engine, model, key), key
+
+
+def _named_quickly(engine: Engine, model: type[Any], key: object) -> object:
+    found = quick_job(model.objects.cache(), "get", {"pk": key}, Caching())
+    assert found is not None
+    return found.identity, found.call
 
 
 def test_values_are_told_apart(engine: Engine, site: Site) -> None:

@@ -11,7 +11,8 @@ from tests.reads.elsewhere import PATIENCE
 def waiters(engine: Engine) -> int:
     """Return how many threads wait for a fill of another one in this process."""
     flights = tuple(engine.flights._flights.values())
-    return sum(len(vars(flight._landed)["_cond"]._waiters) for flight in flights)
+    landings = [flight._landed for flight in flights if flight._landed is not None]
+    return sum(len(vars(landing)["_cond"]._waiters) for landing in landings)
 
 
 def until_waiting(engine: Engine, count: int) -> None:

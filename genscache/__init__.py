@@ -23,6 +23,7 @@ from genscache.invalidation import (
 )
 from genscache.querysets.manager import CachedManager
 from genscache.querysets.queryset import CachedQuerySet
+from genscache.snapshots import snapshot
 from genscache.statistics import stats
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "invalidate_obj",
     "invalidate_tables",
     "obj",
+    "snapshot",
     "stats",
 ]
 

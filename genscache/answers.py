@@ -25,6 +25,7 @@ from genscache.protocol.memory import Copy
 from genscache.protocol.read import Bypass, Hit, Miss, Question, known_answer, lookup
 from genscache.protocol.steps import Local, Steps
 from genscache.recording import current_recording
+from genscache.snapshots import current_snapshot
 from genscache.stores.base import MARK, Fetch
 from genscache.transactions import open_transactions
 from genscache.types import MISSING, Fetched, Generation, Mode
@@ -110,6 +111,8 @@ def read(job: Job, *, fresh: bool = False) -> object:
     reader = Reader(job, engine.flights)
     fetch = None if fresh else reader.glance()
     steps: Steps[object] | None = None
+    if reader.again is not MISSING:
+        return reader.again
     if fetch is not None:
         try:
             found = reader.seen(engine.store.execute(fetch))
@@ -128,6 +131,8 @@ async def aread(job: Job, *, fresh: bool = False) -> object:
     reader = Reader(job, engine.async_flights)
     fetch = None if fresh else reader.glance()
     steps: Steps[object] | None = None
+    if reader.again is not MISSING:
+        return reader.again
     if fetch is not None:
         try:
             found = reader.seen(await engine.async_store.execute(fetch))
@@ -151,6 +156,9 @@ class Reader:
     Args:
         job: The call, and how to compute it.
         joined: The fills under way, which the call may join.
+
+    Attributes:
+        again: What ``snapshot()`` has kept of the answer, ``MISSING`` for nothing.
     """
 
     def __init__(self, job: Job, joined: Flights | AsyncFlights) -> None:
@@ -158,6 +166,10 @@ class Reader:
         self._engine = job.engine
         self._flights = joined
         self._first: First | None = None
+        self._snapshot = current_snapshot()
+        self._decision = guards.USE
+        self._epoch = 0 if self._snapshot is None else self._snapshot.epoch
+        self.again: object = MISSING
 
     # -- a hit, for which no generators are needed
 
@@ -171,9 +183,14 @@ class Reader:
         if found is None and job.identity.discover:
             return None
         namespaces = (*call.known, *found) if found else call.known
-        decision = guards.decide(engine, namespaces)
+        decision = self._decision = guards.decide(engine, namespaces)
         if decision.mode is Mode.BYPASS:
             return None
+        if self._snapshot is not None and self._may_repeat(decision):
+            self.again = self._snapshot.again(engine, call.identity, namespaces)
+            if self.again is not MISSING:
+                engine.hub.hit(job.path)
+                return None
         moment = self._flights.now()
         question = job.identity.question(engine, call, namespaces)
         look = glance(question, engine.keys, engine.memory)
@@ -193,6 +210,23 @@ class Reader:
         if isinstance(found, Unreadable):
             return MISSING
         return self._served(found, first.namespaces, hit.vector)
+
+    def _may_repeat(self, decision: Decision) -> bool:
+        """Tell whether an answer from earlier in the block will do.
+
+        Not for a transaction with a snapshot of its own. Nor for a function that is being filled: it would be stored
+        under generations that are younger than the answer.
+        """
+        audited = self._engine.settings.audit or auditing.everywhere()
+        return decision.not_after is None and not audited and current_recording() is None
+
+    def _repeatable(self, content: Decoded | tuple[str, bytes]) -> None:
+        """Keep an answer for the rest of the block, if there is one."""
+        snapshot, call = self._snapshot, self._job.call
+        if snapshot is not None and self._may_repeat(self._decision):
+            found = self._engine.dependencies.get(call.identity)
+            namespaces = (*call.known, *found) if found else call.known
+            snapshot.keep(call.identity, namespaces, content, epoch=self._epoch)
 
     def failed(self, error: StoreError) -> Steps[object]:
         """Do without the store, which could not be asked."""
@@ -231,7 +265,7 @@ class Reader:
             return (yield from self._bypass(asked.decision.reason))
         filler = Filler(self._job, asked.namespaces, _miss(asked.outcome))
         if fresh or not joins or flights.leads():
-            return (yield from filler.fill())[0]
+            return (yield from self._fill(filler))[0]
         return (yield from self._together(filler, moment, joins))
 
     def _ask(self) -> Steps[Asked | Bypass]:
@@ -259,6 +293,7 @@ class Reader:
         else:
             namespaces, ordered = job.call.known, job.call.ordered
         question = job.identity.question(self._engine, job.call, namespaces)
+        self._decision = decision
         outcome = yield from self._lookup(question, decision)
         return outcome if isinstance(outcome, Bypass) else Asked(ordered, decision, outcome)
 
@@ -280,10 +315,17 @@ class Reader:
             if self._job.identity.lock:
                 result, shared = yield from self._locked(filler)
             else:
-                result, shared = yield from filler.fill()
+                result, shared = yield from self._fill(filler)
             return result
         finally:
             flight.land(shared)
+
+    def _fill(self, filler: Filler) -> Steps[tuple[object, Shared]]:
+        """Compute and store, and keep what was stored."""
+        result, shared = yield from filler.fill()
+        if shared is not None:
+            self._repeatable(shared)
+        return result, shared
 
     def _follow(self, flight: Flight | AsyncFlight, filler: Filler, joins: int) -> Steps[object]:
         """Wait for the leader's result; compute where it has none to share."""
@@ -297,7 +339,7 @@ class Reader:
             found = None if shared is None else self._decode(Hit(shared[0], (), shared[1]))
             if shared is not None and not isinstance(found, Unreadable):
                 return self._served(found, filler.namespaces, filler.miss.vector)
-        return (yield from filler.fill())[0]
+        return (yield from self._fill(filler))[0]
 
     def _locked(self, filler: Filler) -> Steps[tuple[object, Shared]]:
         """Fill, or wait for whoever fills the same key in another process."""
@@ -312,7 +354,7 @@ class Reader:
             )
         except StoreError as error:
             engine.trouble(error, f"{self._job.path} fills without its lock")
-            return (yield from filler.fill())
+            return (yield from self._fill(filler))
         closing = False
         try:
             return (yield from self._after_lock(filler, outcome))
@@ -343,7 +385,7 @@ class Reader:
                 # Who waits has no use for a copy of this reader's.
                 return served, (outcome.key, outcome.payload) if outcome.copy is None else None
         filler.miss = _miss(outcome)
-        return (yield from filler.fill())
+        return (yield from self._fill(filler))
 
     def _unlock(self, key: str, token: str) -> Steps[None]:
         try:
@@ -369,12 +411,16 @@ class Reader:
     def _value(self, hit: Hit) -> object:
         """Return the value, or ``Unreadable``; keep a copy of what is asked for again and again."""
         if hit.copy is not None:
-            return cast("Decoded", hit.copy.value).build()
+            known = cast("Decoded", hit.copy.value)
+            self._repeatable(known)
+            return known.build()
         engine = self._engine
         parsed = engine.codec.parse(hit.payload, key=hit.key)
         if isinstance(parsed, Unreadable):
             return parsed
         found = parsed.build()
+        if not isinstance(found, Unreadable):
+            self._repeatable(parsed)
         copies = engine.memory.copies
         if (
             hit.again

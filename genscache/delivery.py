@@ -13,6 +13,7 @@ from genscache.exceptions import StoreError, StoreUnavailable
 from genscache.keys import SITE, Kind, Namespace
 from genscache.protocol import write
 from genscache.protocol.steps import Steps, run
+from genscache.snapshots import wrote
 
 MANY_ROWS = 300
 """A write that knows more rows, or values, of one table than this bumps the table's ``model`` namespace instead."""
@@ -61,6 +62,14 @@ def deliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) -> StoreE
 
     Such a bump is kept, and until it is delivered this process trusts the store with nothing.
     """
+    try:
+        return _deliver(engine, steps, bump)
+    finally:
+        if bump:
+            wrote()
+
+
+def _deliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) -> StoreError | None:
     if _in_its_own_transaction(engine):
         # A database cache: what it is told now is part of the transaction. pay_debts() follows when that is over.
         engine.unsettled.owe(bump)
@@ -89,6 +98,9 @@ async def adeliver(engine: Engine, steps: Steps[None], bump: tuple[str, ...]) ->
     except BaseException:
         engine.owe(bump)
         raise
+    finally:
+        if bump:
+            wrote()
     _delivered(engine, bump)
     return None
 

@@ -113,7 +113,8 @@ class Decision:
     not_after: Generation | None = None
 
 
-_USE = Decision(Mode.USE)
+USE = Decision(Mode.USE)
+"""Nothing stands in the way."""
 
 
 def decide(engine: Engine, namespaces: Collection[Namespace], *, looking: bool = False) -> Decision:
@@ -131,7 +132,7 @@ def decide(engine: Engine, namespaces: Collection[Namespace], *, looking: bool =
     reason = sessions.forbidden(engine, own)
     if reason:
         return Decision(Mode.BYPASS, reason)
-    decision = _USE
+    decision = USE
     for connection, state in open_transactions(own):
         reason = _blocked(connection, state, namespaces)
         if reason:

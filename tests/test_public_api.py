@@ -29,6 +29,7 @@ NAMES = {
     "invalidate_obj",
     "invalidate_tables",
     "obj",
+    "snapshot",
     "stats",
 }
 EXCEPTIONS = {

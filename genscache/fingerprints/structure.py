@@ -46,15 +46,13 @@ class Structure:
     out: bytes = field(repr=False)
     values: tuple[bytes, ...] = field(repr=False)
 
-    def with_value(self, old: bytes, new: bytes) -> Structure | None:
-        """Return what the query would have with another value, of the same sketch; ``None`` where that cannot be told.
+    def with_value(self, old: bytes, new: bytes) -> Structure:
+        """Return what the query would have with another value, of the same sketch.
 
         Args:
-            old: The value's canonical bytes.
+            old: The value's canonical bytes, which are among ``values`` once.
             new: Those of the other one.
         """
-        if self.values.count(old) != 1:
-            return None
         values = tuple(new if each == old else each for each in self.values)
         return replace(self, content=_content(self.out, values), values=values)
 

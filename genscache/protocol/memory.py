@@ -72,7 +72,7 @@ class Copy(NamedTuple):
     size: int
 
 
-class Copies:
+class Copies(Generic[Key]):
     """The copies that were used last, by the key of their entry. Safe to use from several threads.
 
     Args:
@@ -82,10 +82,10 @@ class Copies:
     def __init__(self, room: int) -> None:
         self.room = room
         self.used = 0
-        self._copies: OrderedDict[str, Copy] = OrderedDict()
+        self._copies: OrderedDict[Key, Copy] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Copy | None:
+    def get(self, key: Key) -> Copy | None:
         """Return a copy, and mark it as used."""
         with self._lock:
             found = self._copies.get(key)
@@ -93,7 +93,7 @@ class Copies:
                 self._copies.move_to_end(key)
             return found
 
-    def keep(self, key: str, copy: Copy) -> None:
+    def keep(self, key: Key, copy: Copy) -> None:
         """Keep a copy, unless it takes more than a quarter of the room; what was not used for longest makes room."""
         if 4 * copy.size > self.room:
             return
@@ -104,7 +104,7 @@ class Copies:
             while self.used > self.room:
                 self._drop(next(iter(self._copies)))
 
-    def drop(self, key: str) -> None:
+    def drop(self, key: Key) -> None:
         """Forget a copy."""
         with self._lock:
             self._drop(key)
@@ -113,7 +113,7 @@ class Copies:
         """Return how many there are."""
         return len(self._copies)
 
-    def _drop(self, key: str) -> None:
+    def _drop(self, key: Key) -> None:
         found = self._copies.pop(key, None)
         if found is not None:
             self.used -= found.size
@@ -132,7 +132,7 @@ class Memory:
         self._generations: Recent[str, Generation] = Recent(counters)
         self._vectors: Recent[str, tuple[Generation, ...]] = Recent(entries)
         self.expectations: Recent[tuple[str, str], Expectation] = Recent(entries // 4)
-        self.copies = Copies(room)
+        self.copies: Copies[str] = Copies(room)
         self.epoch = 0
         """Grows with whatever is learned of generations."""
 

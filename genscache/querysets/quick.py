@@ -124,9 +124,7 @@ class Template:
         """
         call = self.found.call
         structure = self.found.structure.with_value(self.full, written(value)[1])
-        if structure is None or any(
-            each.kind is Kind.OBJECT and each.detail != self.text for each in call.declared
-        ):
+        if any(each.kind is Kind.OBJECT and each.detail != self.text for each in call.declared):
             return None
         text = engine.catalog.pk_text(model, value)
         declared = tuple(

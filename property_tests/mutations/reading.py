@@ -72,12 +72,17 @@ MUTATIONS = (
         "readers serve and fill while a lease is on",
         (
             Edit(
-                "    if any(state.leased for state in states):\n        return Bypass(why_leased(states))\n",
+                "    if True in [state.leased for state in states]:\n        return Bypass(why_leased(states))\n",
                 "",
             ),
             Edit(
-                "    if all(state is not None and not state.leased for state in fetched.states):\n",
-                "    if all(state is not None for state in fetched.states):\n",
+                "        if state is None or state.leased:\n            return None\n",
+                "        if state is None:\n            return None\n",
+            ),
+            Edit(
+                "            if self.vector is None or fetched.states != self._states:\n",
+                "            if self.vector is None or [each and each.generation for each in fetched.states] != [\n"
+                "                *self.vector\n            ]:\n",
             ),
         ),
         f"{INTERLEAVINGS}::test_readers_at_every_step_of_a_commit",
@@ -112,8 +117,8 @@ MUTATIONS = (
                 "    if False:\n        return Decision(Mode.READ_ONLY",
             ),
             Edit(
-                "for _, state in open_transactions() if state.wrote)",
-                "for _, state in open_transactions() if False)",
+                "        if state.wrote:\n            return WROTE\n",
+                "        pass\n",
             ),
             Edit(
                 "    return guards.WROTE if state.wrote else sessions.unfit(engine, state)\n",
@@ -132,7 +137,7 @@ MUTATIONS = (
         "a nested cached function's dependencies are forgotten",
         (
             Edit(
-                "            outer.absorb(recording.used, flaw=recording.flaw)\n",
+                "            self._outer.absorb(self._recording.used, flaw=self._recording.flaw)\n",
                 "            pass\n",
             ),
         ),

@@ -6,14 +6,53 @@ from property_tests.mutations import Edit, Mutation
 
 _QUICK = "tests/querysets/test_quick.py"
 _COPIES = "tests/reads/test_copies.py"
+_SNAPSHOTS = "tests/reads/test_snapshots.py"
 _LANE = "tests/stores/test_lane.py"
 
 MUTATIONS = (
     Mutation(
         "a question without a query forgets its model",
-        (Edit("        rows.model, type(rows), op, asked,", "        type(rows), op, asked,"),),
+        (Edit("        rows.model, type(rows), op, database,", "        type(rows), op, database,"),),
         f"{_QUICK}::test_values_are_told_apart",
         quick=True,
+    ),
+    Mutation(
+        "a row is named after another one, and depends on that",
+        (Edit("each._replace(detail=text) if each.kind is Kind.OBJECT else each", "each"),),
+        f"{_QUICK}::test_rows_are_named_after_one_another_as_if_each_were_the_first",
+        quick=True,
+    ),
+    Mutation(
+        "a row is named after another one whose key cannot be told from a limit",
+        (Edit(" and found.structure.values.count(full) == 1:", ":"),),
+        f"{_QUICK}::test_rows_are_named_after_one_another_as_if_each_were_the_first",
+    ),
+    Mutation(
+        "a block does not see its own writes",
+        (Edit("    if found is not None:\n        found.forget()\n", ""),),
+        f"{_SNAPSHOTS}::test_a_write_of_the_block_is_seen_and_one_of_others_at_its_end",
+        quick=True,
+    ),
+    Mutation(
+        "what began before a write of the block is kept",
+        (Edit("        if answers.room and epoch == self.epoch:\n", "        if answers.room:\n"),),
+        f"{_SNAPSHOTS}::test_what_began_before_a_write_of_the_block_is_not_kept",
+    ),
+    Mutation(
+        "a function is filled from what a block has kept",
+        (Edit("not audited and current_recording() is None", "not audited"),),
+        f"{_SNAPSHOTS}::test_a_function_that_is_filled_asks_for_itself",
+        quick=True,
+    ),
+    Mutation(
+        "a transaction with a snapshot is shown what a block has kept",
+        (Edit("return decision.not_after is None and not audited", "return not audited"),),
+        f"{_SNAPSHOTS}::test_a_database_snapshot_keeps_to_itself",
+    ),
+    Mutation(
+        "what a block has kept is never too old",
+        (Edit(" or kept.until < time.monotonic():", ":"),),
+        f"{_SNAPSHOTS}::test_an_answer_is_kept_for_so_long",
     ),
     Mutation(
         "a question without a query forgets its tenant",
@@ -77,8 +116,8 @@ MUTATIONS = (
         "a copy is handed out itself",
         (
             Edit(
-                'return cast("Decoded", hit.copy.value).build()',
-                "return self._engine.hub.__dict__.setdefault(hit.key, hit.copy.value.build())",
+                "return known.build()",
+                "return self._engine.hub.__dict__.setdefault(hit.key, known.build())",
             ),
         ),
         f"{_COPIES}::test_nobody_sees_what_others_do_to_their_values",

@@ -199,7 +199,7 @@ def test_old_copies_go_with_their_generations(on_wire: Engine, section: Section)
 
 
 def test_copies_have_a_room_of_their_own() -> None:
-    copies = Copies(100)
+    copies: Copies[str] = Copies(100)
     for name in "abcd":
         copies.keep(name, Copy(b"", name, 25))
     assert copies.get("a") is not None

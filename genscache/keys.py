@@ -3,7 +3,7 @@
     gc:1:{default.blog_post}:rows                       counter of a namespace
     gc:1:{default.blog_post}:object=5                   the same, with a detail
     gc:1:{default.blog_post}:match=author%3D3           rows with a value; "=" is quoted like everything in a detail
-    gc:1:{app.views.front_page}:e:<fingerprint>:g=17.42 entry under a vector
+    gc:1:{app.views.front_page}:e:<fingerprint>:g=17.42 entry under a vector; of more than two generations, its digest
     gc:1:{app.views.front_page}:l:<fingerprint>:g=17.42 lock for filling that entry
     gc:1:{app.views.front_page}:h:<digest>              hint
     gc:1:clock                                          bump clock
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b32encode
+from base64 import b32encode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -30,8 +30,8 @@ KEY_VERSION: Final = "1"
 LONGEST_NAME: Final = 80
 """Bytes that a quoted name may take; a longer one keeps its beginning and gets a digest."""
 
-LONGEST_PLAIN_ENTRY: Final = 230
-"""Bytes up to which an entry's key spells out its generations."""
+LONGEST_PLAIN_VECTOR: Final = 33
+"""Bytes up to which an entry's key spells out its generations: two of them. More take up memory for each entry."""
 
 LONGEST_KEY: Final = 240
 """No key is longer, in bytes; memcached takes 250 with the prefix that Django adds."""
@@ -153,13 +153,14 @@ class KeySpace:
         Args:
             owner: Owner of the namespace in whose slot the entry lies.
             fingerprint: Identifies what was asked, without generations.
-            generations: The vector. Where it would make the key too long, its digest stands for it: ``:g=~<digest>``.
+            generations: The vector. For a longer one stands its digest: ``:g=~<22 characters>``.
         """
-        start = _start(self.prefix, owner, fingerprint)
         vector = ".".join(map(str, generations))
-        if len(start) + len(vector) > LONGEST_PLAIN_ENTRY:
-            vector = f"~{digest(vector.encode('ascii'))}"
-        return start + vector
+        if len(vector) > LONGEST_PLAIN_VECTOR:
+            # 128 bits: nobody chooses generations.
+            hashed = hashlib.blake2b(vector.encode("ascii"), digest_size=16).digest()
+            vector = f"~{urlsafe_b64encode(hashed)[:22].decode('ascii')}"
+        return _start(self.prefix, owner, fingerprint) + vector
 
     def hint(self, owner: str, fingerprint: str) -> str:
         """Return the key under which is kept what an entry depended on last."""

@@ -307,6 +307,18 @@ def test_a_snapshot_reads_itself_and_fills_nothing_younger(world: World) -> None
         do(world, deeds.read, 0, name)
 
 
+def test_a_snapshot_is_not_shown_what_another_process_has_filled_since(world: World) -> None:
+    """This process knows the generations of before, so it meets the younger entry in its second look."""
+    for name in READERS:
+        both_processes_read(world, name)
+    do(world, blocks.enter, 0, "atomic")
+    do(world, deeds.read, 0, "declared", direct=True)
+    do(world, deeds.write, 2, "update", 1)
+    for name in READERS:
+        do(world, deeds.read, 2, name)
+        do(world, deeds.read, 0, name)
+
+
 def test_an_unfinished_select_pins_a_snapshot_in_autocommit(world: World) -> None:
     do(world, deeds.pin, 0)
     do(world, deeds.write, 2, "update", 1)

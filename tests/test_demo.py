@@ -23,6 +23,7 @@ from redis import Redis as Client
 import genscache
 from genscache.demo.progress import Progress, spaced
 from genscache.demo.tables import WIDTH, prose, table
+from tests.fences import age
 
 HOME = Path(str(genscache.__file__)).resolve().parent.parent
 EXAMPLE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "news"
@@ -394,7 +395,10 @@ def test_a_table_is_aligned() -> None:
 
 @pytest.mark.parametrize("store", ["memory", "valkey"])
 def test_the_example_project_runs(tmp_path: Path, store: str, request: pytest.FixtureRequest) -> None:
-    more = {"GENSCACHE_STORE": request.getfixturevalue("valkey_url")} if store == "valkey" else {}
+    more = {}
+    if store == "valkey":
+        more["GENSCACHE_STORE"] = url = request.getfixturevalue("valkey_url")
+        age(url, "gc")
     # A copy: the commands write a database and bytecode beside the files.
     site = Path(shutil.copytree(EXAMPLE, tmp_path / "news"))
     for arguments in (["makemigrations", "--check"], ["migrate"], ["seed"], ["test"]):

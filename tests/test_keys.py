@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -64,10 +65,12 @@ def test_a_vector_too_long_to_spell_out_becomes_a_digest_that_tells_vectors_apar
     assert key == KEYS.entry("app.views.front_page", FINGERPRINT, list(vector))
 
 
-def test_a_vector_is_spelled_out_up_to_230_bytes() -> None:
-    start = len(KEYS.entry("o", FINGERPRINT, ()))
-    assert KEYS.entry("o", FINGERPRINT, (int("1" * (230 - start)),)).endswith("1" * (230 - start))
-    assert KEYS.entry("o", FINGERPRINT, (int("1" * (231 - start)),))[start] == "~"
+def test_two_generations_are_spelled_out_and_three_are_not() -> None:
+    start = KEYS.entry("o", FINGERPRINT, ())
+    one, two, three = (1_795_376_063_189_218 + number for number in range(3))
+    assert KEYS.entry("o", FINGERPRINT, (one, two)) == f"{start}{one}.{two}"
+    digest = KEYS.entry("o", FINGERPRINT, (one, two, three)).removeprefix(start)
+    assert re.fullmatch(r"~[A-Za-z0-9_-]{22}", digest)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -96,7 +96,7 @@ MUTATIONS = (
                 "",
             ),
         ),
-        f"{INTERLEAVINGS}::test_a_snapshot_reads_itself_and_fills_nothing_younger",
+        f"{INTERLEAVINGS}::test_a_snapshot_is_not_shown_what_another_process_has_filled_since",
         quick=True,
     ),
     Mutation(

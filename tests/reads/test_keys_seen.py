@@ -50,7 +50,7 @@ def test_keys_say_what_they_are(on_valkey: Engine, raw: Redis) -> None:
         r":1:\{\*\}:site",
         r":1:\{prices\}:named",
         rf"{function}:call=[a-z2-7]{{32}}",
-        rf"{function}:e:[a-z2-7]{{32}}:g=\d+\.\d+\.\d+\.\d+",
+        rf"{function}:e:[a-z2-7]{{32}}:g=~[A-Za-z0-9_-]{{22}}",
         rf"{function}:function",
     ]
     found = keys(raw, on_valkey)
@@ -60,15 +60,21 @@ def test_keys_say_what_they_are(on_valkey: Engine, raw: Redis) -> None:
 
 
 def test_the_generations_stand_in_the_entrys_key(on_valkey: Engine, raw: Redis) -> None:
+    """Digested, in the canonical order of their namespaces."""
     page(7)
 
+    prefix = on_valkey.settings.prefix
     (entry,) = (key for key in keys(raw, on_valkey) if ":e:" in key)
-    found = re.fullmatch(r":1:\{tests\.reads\.test_keys_seen\.page\}:e:[a-z2-7]{32}:g=([\d.]+)", entry)
+    found = re.fullmatch(r":1:\{tests\.reads\.test_keys_seen\.page\}:e:([a-z2-7]{32}):g=.+", entry)
     assert found is not None
-    generations = {
-        raw.get(f"{on_valkey.settings.prefix}{key}") for key in keys(raw, on_valkey) if key != entry
-    }
-    assert {each.encode() for each in found[1].split(".")} <= generations
+    (call,) = (key for key in keys(raw, on_valkey) if ":call=" in key)
+    function = call.partition(":call=")[0] + ":function"
+    vector = [
+        int(raw.get(f"{prefix}{key}") or 0) for key in (call, function, ":1:{prices}:named", ":1:{*}:site")
+    ]
+    assert all(vector)
+    owner = "tests.reads.test_keys_seen.page"
+    assert f"{prefix}{entry}" == on_valkey.keys.entry(owner, found[1], vector)
 
 
 def test_key_is_that_of_the_entry_without_its_generations(on_valkey: Engine, raw: Redis) -> None:
@@ -78,7 +84,7 @@ def test_key_is_that_of_the_entry_without_its_generations(on_valkey: Engine, raw
 
     (entry,) = (each for each in keys(raw, on_valkey) if ":e:" in each)
     assert entry.startswith(key)
-    assert re.fullmatch(r"[\d.]+", entry.removeprefix(key))
+    assert re.fullmatch(r"~[A-Za-z0-9_-]{22}", entry.removeprefix(key))
     assert key.endswith(":g=")
     assert page.key(8) != page.key(7)
 

@@ -17,6 +17,7 @@ from genscache.demo.newsroom.models import Article
 from genscache.demo.newsroom.pages import LIFE, title_of
 from genscache.demo.stage import Stage
 from genscache.demo.tables import Chapter, prose
+from genscache.keys import KeySpace
 from genscache.stores.base import Bump, Ensure, Fetch, Lease, Put, Settle, Store
 from genscache.types import CounterState, Fetched
 
@@ -124,7 +125,8 @@ def _ours(stage: Stage, pk: int) -> Act:
         pauses.append(pause)
         return title(pk)
 
-    with stage.store.listening(lambda operation, answer: steps.add(_told(operation, answer))):
+    teller = _Teller(stage.engine.keys)
+    with stage.store.listening(lambda operation, answer: steps.add(teller.told(operation, answer))):
         two_threads(read, lambda: _update(steps, pk))
         served = read(lambda: None)
     return Act("genscache", steps, served, title_of(pk))
@@ -151,33 +153,46 @@ def _shown(text: str | None) -> str:
     return repr(text)
 
 
-def _told(operation: object, answer: object) -> str:  # noqa: PLR0911 - one return an operation
-    """Say what an operation of the store was for, and what came back."""
-    match operation, answer:
-        case Fetch(counters=()), Fetched(entry=entry):
-            return f"asks for the entry under these: {'none' if entry is None else 'found'}"
-        case Fetch(), Fetched(states=states):
-            return f"asks for the generations: {_youngest(states)}"
-        case Ensure(), tuple() as states:
-            return f"has the missing ones made: {_youngest(states)}"
-        case Lease(), _:
-            return "leases the row's generations: readers bypass"
-        case ((Settle() | Bump()), _):
-            return "bumps them, which ends the lease"
-        case Put(items=items), _:
-            return f"stores its result under {_vector(items[0][0])}"
-        case _:
-            return type(operation).__name__
+class _Teller:
+    """Says in words what is asked of the store, and remembers which generations the key of an entry stands for.
 
+    Args:
+        keys: How keys are written.
+    """
 
-def _youngest(states: tuple[CounterState | None, ...]) -> str:
-    """Return the end of the youngest generation; all of them are readings of one clock."""
-    if None in states:
-        return "some are missing"
-    return f"youngest ..{str(max(state.generation for state in states if state is not None))[-6:]}"
+    def __init__(self, keys: KeySpace) -> None:
+        self._keys = keys
+        self._known: dict[str, str] = {}
+
+    def told(self, operation: object, answer: object) -> str:  # noqa: PLR0911 - one return an operation
+        """Say what an operation of the store was for, and what came back."""
+        match operation, answer:
+            case Fetch(counters=()), Fetched(entry=entry):
+                return f"asks for the entry under these: {'none' if entry is None else 'found'}"
+            case Fetch(), Fetched(states=states):
+                return f"asks for the generations: {self._youngest(states)}"
+            case Ensure(), tuple() as states:
+                return f"has the missing ones made: {self._youngest(states)}"
+            case Lease(), _:
+                return "leases the row's generations: readers bypass"
+            case ((Settle() | Bump()), _):
+                return "bumps them, which ends the lease"
+            case Put(items=items), _:
+                vector = _vector(items[0][0])
+                return f"stores its result under {self._known.get(vector, vector)}"
+            case _:
+                return type(operation).__name__
+
+    def _youngest(self, states: tuple[CounterState | None, ...]) -> str:
+        """Return the end of the youngest generation; all of them are readings of one clock."""
+        vector = [state.generation for state in states if state is not None]
+        if len(vector) < len(states):
+            return "some are missing"
+        found = f"..{str(max(vector))[-6:]}"
+        self._known[_vector(self._keys.entry("", "", vector))] = found
+        return f"youngest {found}"
 
 
 def _vector(key: str) -> str:
-    """Return what an entry's key says of its generations; a very long vector is a digest in the key."""
-    vector = key.rpartition(":g=")[2]
-    return f"..{max(vector.split('.'), key=int)[-6:]}" if vector[:1].isdigit() else vector
+    """Return what an entry's key says of its generations."""
+    return key.rpartition(":g=")[2]

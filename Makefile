@@ -2,10 +2,13 @@
 #   make test                          everything, on PYTHON and DJANGO
 #   make test PYTHON=python3.13 DJANGO=6.1
 #   make tests ARGS="-k batch -x"      part of the tests
+#   make stores REDIS=5.0.1            with the oldest redis-py that is allowed
 #   make demo ARGS="--store redis://127.0.0.1:6379/0"
 
 PYTHON ?= python3
 DJANGO ?= 5.2
+# A release of redis-py, for an environment of its own; left out, the newest one.
+REDIS ?=
 WORKERS ?= 2
 SECONDS ?= 60
 EXAMPLES ?= 1000000
@@ -17,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
-ENV := .venv-$(VERSION)-django$(DJANGO)
+ENV := .venv-$(VERSION)-django$(DJANGO)$(REDIS:%=-redis%)
 # -P: the folder that make runs in stays off sys.path, so that the installed genscache is tested, not the checkout's.
 PY := $(ENV)/bin/python -P
 DEMO := .venv-demo-$(VERSION)
@@ -25,7 +28,7 @@ BENCH := .venv-bench-$(VERSION)-django$(DJANGO)
 RESULTS := docs/explanation/performance.json
 SOURCES := $(shell find genscache -type f -not -path '*/__pycache__/*') pyproject.toml README.md LICENSE
 # One wheel and one set of coverage data for each pair of Python and Django.
-WHEELS := build/wheel-$(VERSION)-django$(DJANGO)
+WHEELS := build/wheel-$(VERSION)-django$(DJANGO)$(REDIS:%=-redis%)
 export COVERAGE_FILE := $(CURDIR)/$(ENV)/coverage
 TESTED := GENSCACHE_TEST_INSTALLED=1
 # What takes minutes, and hardly differs between releases of Python and Django.
@@ -34,7 +37,7 @@ PROOFS := tests/races tests/matrix tests/soak tests/outages tests/enforced
 say = @printf '\n--- %s\n' "$(1)"
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-only lint format types arch tests proofs props coverage mutants matrix explore spin soak fuzz bench bench-page docs dist demo clean python
+.PHONY: help test test-only lint format types arch tests stores proofs props coverage mutants matrix explore spin soak fuzz bench bench-page docs dist demo clean python
 
 help: ## show this list
 	@echo "make TARGET [PYTHON=python3] [DJANGO=5.2] [WORKERS=2] [ARGS=...]"
@@ -64,6 +67,10 @@ arch: $(ENV)/ready ## import-linter: which module may import which
 tests: $(ENV)/installed ## tests, on servers that they start themselves
 	$(call say,Tests on Python $(VERSION) and Django $(DJANGO))
 	@$(TESTED) $(PY) -m pytest tests $(PROOFS:%=--ignore=%) -n $(WORKERS) $(ARGS)
+
+stores: $(ENV)/installed ## tests of the stores and of reads, for another driver: REDIS=5.0.1
+	$(call say,Stores on Python $(VERSION) and redis-py $(if $(REDIS),$(REDIS),as it is))
+	@$(TESTED) $(PY) -m pytest tests/stores tests/reads -n $(WORKERS) $(ARGS)
 
 proofs: $(ENV)/installed ## races, outages, soak and matrix in their short forms; all: GENSCACHE_TEST_WHOLE=1
 	$(call say,Proofs on Python $(VERSION) and Django $(DJANGO))
@@ -149,7 +156,7 @@ $(ENV)/ready: pyproject.toml | python
 	@echo "  pip that reads dependency groups"
 	@$(ENV)/bin/python -m pip install --quiet --quiet "pip>=25.1"
 	@echo "  everything for development and Django $(DJANGO)"
-	@$(ENV)/bin/python -m pip install --quiet --quiet --group dev "Django~=$(DJANGO).0" "redis>=5.0.1"
+	@$(ENV)/bin/python -m pip install --quiet --quiet --group dev "Django~=$(DJANGO).0" "redis$(if $(REDIS),==$(REDIS),>=5.0.1)"
 	@touch $@
 
 # cacheops and cachalot change Django where they are imported: nothing else is measured or tested beside them.

@@ -6,14 +6,12 @@ for somebody else's fill); ``protocol.steps`` drives it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import cast
 
 from genscache import auditing, flights, guards
-from genscache.codec import Decoded, Unreadable
-from genscache.engine import Engine
-from genscache.events import Read
+from genscache.codec import Unreadable
 from genscache.exceptions import StoreError
 from genscache.filling import Filler, Job, Raised, read_hint
 from genscache.flights import AsyncFlight, AsyncFlights, Flight, Flights, Shared
@@ -21,14 +19,12 @@ from genscache.guards import Decision
 from genscache.keys import Namespace
 from genscache.protocol import lock, write
 from genscache.protocol.expecting import Glance, glance
-from genscache.protocol.memory import Copy
 from genscache.protocol.read import Bypass, Hit, Miss, Question, known_answer, lookup
 from genscache.protocol.steps import Local, Steps
-from genscache.recording import current_recording
-from genscache.snapshots import current_snapshot
-from genscache.stores.base import MARK, Fetch
+from genscache.serving import Serving, canonical_order
+from genscache.stores.base import Fetch
 from genscache.transactions import open_transactions
-from genscache.types import MISSING, Fetched, Generation, Mode
+from genscache.types import MISSING, Fetched, Mode
 
 LOCK_PATIENCE = 10.0
 """Seconds that other processes wait for the one that fills, with ``lock=True``."""
@@ -150,7 +146,7 @@ def _unwrapped(result: object) -> object:
     return result
 
 
-class Reader:
+class Reader(Serving):
     """Answers one call.
 
     Args:
@@ -162,13 +158,9 @@ class Reader:
     """
 
     def __init__(self, job: Job, joined: Flights | AsyncFlights) -> None:
-        self._job = job
-        self._engine = job.engine
+        super().__init__(job)
         self._flights = joined
         self._first: First | None = None
-        self._snapshot = current_snapshot()
-        self._decision = guards.USE
-        self._epoch = 0 if self._snapshot is None else self._snapshot.epoch
         self.again: object = MISSING
 
     # -- a hit, for which no generators are needed
@@ -210,23 +202,6 @@ class Reader:
         if isinstance(found, Unreadable):
             return MISSING
         return self._served(found, first.namespaces, hit.vector)
-
-    def _may_repeat(self, decision: Decision) -> bool:
-        """Tell whether an answer from earlier in the block will do.
-
-        Not for a transaction with a snapshot of its own. Nor for a function that is being filled: it would be stored
-        under generations that are younger than the answer.
-        """
-        audited = self._engine.settings.audit or auditing.everywhere()
-        return decision.not_after is None and not audited and current_recording() is None
-
-    def _repeatable(self, content: Decoded | tuple[str, bytes]) -> None:
-        """Keep an answer for the rest of the block, if there is one."""
-        snapshot, call = self._snapshot, self._job.call
-        if snapshot is not None and self._may_repeat(self._decision):
-            found = self._engine.dependencies.get(call.identity)
-            namespaces = (*call.known, *found) if found else call.known
-            snapshot.keep(call.identity, namespaces, content, epoch=self._epoch)
 
     def failed(self, error: StoreError) -> Steps[object]:
         """Do without the store, which could not be asked."""
@@ -274,7 +249,9 @@ class Reader:
         if first is not None:
             # Found out a moment ago, for the first fetch.
             self._first = None
-            ordered = job.call.ordered if first.namespaces is job.call.known else _ordered(first.namespaces)
+            ordered = (
+                job.call.ordered if first.namespaces is job.call.known else canonical_order(first.namespaces)
+            )
             outcome = yield from self._lookup(first.question, first.decision, (first.look, first.fetched))
             return outcome if isinstance(outcome, Bypass) else Asked(ordered, first.decision, outcome)
         reason = job.call.forbidden or (NO_TIME if job.ttl <= 0 else "")
@@ -286,7 +263,7 @@ class Reader:
             found = read_hint(job, (yield from Fetch((), job.hint)).entry)
         if found:
             namespaces = (*job.call.known, *found)
-            ordered = _ordered(namespaces)
+            ordered = canonical_order(namespaces)
             decision = guards.decide(self._engine, namespaces)
             if decision.mode is Mode.BYPASS:
                 return Bypass(decision.reason)
@@ -393,55 +370,6 @@ class Reader:
         except StoreError as error:
             self._engine.trouble(error, "a lock is left to end by itself")
 
-    def _bypass(self, reason: str) -> Steps[object]:
-        """Compute and store nothing, here or in the cached function that called this one."""
-        if self._job.identity.transparent:
-            self._engine.hub.send(Read(self._job.path, "bypass", reason))
-        else:
-            note_bypass(self._engine, self._job.path, reason)
-        return (yield self._job.compute)
-
-    def _decode(self, hit: Hit) -> object:
-        """Return the value, or ``Unreadable``, which is a miss, and counted."""
-        found = self._value(hit)
-        if isinstance(found, Unreadable):
-            self._engine.hub.survived("unreadable entry", f"{hit.key}: {found.reason}")
-        return found
-
-    def _value(self, hit: Hit) -> object:
-        """Return the value, or ``Unreadable``; keep a copy of what is asked for again and again."""
-        if hit.copy is not None:
-            known = cast("Decoded", hit.copy.value)
-            self._repeatable(known)
-            return known.build()
-        engine = self._engine
-        parsed = engine.codec.parse(hit.payload, key=hit.key)
-        if isinstance(parsed, Unreadable):
-            return parsed
-        found = parsed.build()
-        if not isinstance(found, Unreadable):
-            self._repeatable(parsed)
-        copies = engine.memory.copies
-        if (
-            hit.again
-            and copies.room
-            and engine.store.capabilities.marks
-            and not isinstance(found, Unreadable)
-        ):
-            copies.keep(hit.key, Copy(hit.payload[MARK], parsed, parsed.size))
-        return found
-
-    def _served(
-        self, found: object, namespaces: tuple[Namespace, ...], vector: tuple[Generation, ...]
-    ) -> object:
-        """Count a hit and return it; a cached function around this one depends on what it depended on."""
-        self._engine.hub.hit(self._job.path)
-        outer = current_recording()
-        if outer is not None:
-            # A vector is in canonical order, in which namespaces need not be.
-            outer.absorb(dict(zip(_ordered(namespaces), vector, strict=True)))
-        return found
-
     def _pay_debts(self) -> Steps[None]:
         """Deliver bumps that are owed, if it is time to try."""
         attempt = {} if self._engine.breaker.outage else self._engine.unsettled.due()
@@ -452,21 +380,6 @@ class Reader:
                 self._engine.trouble(error, f"{len(attempt)} bumps are still owed")
             else:
                 self._engine.unsettled.delivered(attempt)
-
-
-def note_bypass(engine: Engine, path: str, reason: str) -> None:
-    """Count a bypass; the cached function around it has read what nobody vouches for, and is not stored either."""
-    if reason == guards.SHADOW:
-        return
-    engine.hub.send(Read(path, "bypass", reason))
-    outer = current_recording()
-    if outer is not None:
-        outer.spoil(reason)
-
-
-def _ordered(namespaces: Iterable[Namespace]) -> tuple[Namespace, ...]:
-    """Return namespaces in canonical order, as a vector has their generations."""
-    return tuple(sorted(set(namespaces)))
 
 
 def _miss(outcome: Hit | Miss) -> Miss:

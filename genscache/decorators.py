@@ -13,7 +13,7 @@ from asgiref.sync import markcoroutinefunction
 from django.db import models
 
 from genscache import conf
-from genscache.answers import aread, note_bypass, read
+from genscache.answers import aread, read
 from genscache.dependencies import Dependency, ObjectRef, resolve_model
 from genscache.engine import Engine, current_engine
 from genscache.exceptions import InvalidNamespace
@@ -22,6 +22,7 @@ from genscache.functions import Identity, Options
 from genscache.guards import switched_off
 from genscache.invalidation import aannounce, announce
 from genscache.keys import Kind, Namespace
+from genscache.serving import note_bypass
 from genscache.types import MISSING, Missing
 
 P = ParamSpec("P")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import pytest
 from django.db import models
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genscache.codec import Codec, Unreadable
+from genscache.columns import PLAIN, length, pack, unpacking
 from property_tests.test_codec import SCALARS, VALUES
 from tests.parts.comparing import KEY, codec, mutable, told
 from tests.site.news.models import Article, Asset, Author, Column, PopularArticle, Section, Topic
@@ -133,3 +135,30 @@ def test_no_two_results_share_what_can_be_changed(*, signed: bool, graph: Graph)
 def test_they_are_stored_in_parts_wherever_they_hold_anything(graph: Graph) -> None:
     value = graph.made()
     assert codec().dump(value).parts == all(len(vars(instance)) > 1 for instance in value)
+
+
+WHOLE = st.one_of(st.integers(0, 300), st.integers(-(2**15) - 1, 2**16), st.integers(-(2**64), 2**65))
+LONG = st.one_of(
+    st.lists(st.text(max_size=3), min_size=16, max_size=40),
+    st.lists(WHOLE, min_size=16, max_size=40),
+    st.lists(WHOLE | st.booleans() | st.none() | st.text(max_size=2), min_size=16, max_size=40),
+    st.builds(
+        lambda start, step, count: [*range(start, start + step * count, step)],
+        WHOLE,
+        st.integers(1, 2**40),
+        st.integers(16, 40),
+    ),
+)
+
+
+@given(LONG)
+def test_long_columns_come_back_and_say_how_long_they_are(column: list[object]) -> None:
+    packed = pack(column)
+    assert packed is not None
+    letter, data = packed
+    back = data if letter == PLAIN else unpacking(letter)(data)
+    assert [(type(each), each) for each in cast("Sequence[object]", back)] == [
+        (type(each), each) for each in column
+    ]
+    assert length(letter, data) == len(column)
+    assert len(pickle.dumps(data, 5)) <= len(pickle.dumps(tuple(column), 5))

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,6 +19,7 @@ from django.db.models.signals import post_init
 from django.test.utils import isolate_apps
 from django.utils.safestring import SafeString
 
+from genscache import columns
 from genscache.anatomy import DjangoAnatomy
 from genscache.codec import Codec, Reason, Unreadable
 from genscache.columns import pack, unpacking
@@ -121,6 +122,22 @@ def test_every_kind_of_value_beside_every_other(value: object, others: list[obje
         ([dt.date(2026, 1, 1), PUBLISHED], "p"),
         ([Decimal(1), Decimal("NaN")], "n"),
         ([uuid.UUID(int=1)], "u"),
+        (["", "\u00e4\ud800", *map(str, range(16))], "s"),
+        (["one text"] * 16, "p"),
+        (["x"] * 15, "p"),
+        ([*"abcdefghijklmnop", "a\x00b"], "p"),
+        ([*"abcdefghijklmnop", None], "p"),
+        ([1] * 15, "p"),
+        ([True] * 16, "p"),
+        ([*range(-5, 11)], "a"),
+        ([*range(0, 2**70, 2**66)], "a"),
+        ([7] * 16, "i"),
+        ([*range(16, 0, -1)], "i"),
+        ([*range(16), 17], "i"),
+        ([*range(300, 260, -1), 7], "i"),
+        ([0, *range(2**64, 2**64 - 40, -1)], "p"),
+        ([-1, *range(2**63, 2**63 - 40, -1)], "p"),
+        ([*[0] * 39, -32769], "p"),
         ([uuid.uuid1()], "p"),
     ],
 )
@@ -132,6 +149,25 @@ def test_columns(value: list[object], letter: str) -> None:
         assert packed[0] == letter
     back = packed[1] if packed[0] == "p" else unpacking(packed[0])(packed[1])
     assert told(tuple(back)) == told(tuple(value))  # type: ignore[arg-type]  # a column
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "kind"),
+    [
+        (0, 255, "B"), (0, 256, "H"), (-128, 127, "b"), (-129, 0, "h"), (-1, 128, "h"), (0, 65535, "H"),
+        (0, 65536, "I"), (-32768, 32767, "h"), (-32769, 0, "i"), (-1, 32768, "i"), (0, 2**32 - 1, "I"), (0, 2**32, "Q"),
+        (-(2**31), 2**31 - 1, "i"), (-(2**31) - 1, 0, "q"), (-1, 2**31, "q"), (0, 2**64 - 1, "Q"),
+        (-(2**63), 2**63 - 1, "q"),
+    ],
+)  # fmt: skip
+def test_the_narrowest_array_that_holds_all_numbers(low: int, high: int, kind: str) -> None:
+    numbers = [low, high, low]
+    packed = columns._pack_numbers(numbers)
+    assert packed is not None
+    letter, data = packed
+    assert (letter, cast("tuple[str, bytes]", data)[0]) == ("i", kind)
+    assert unpacking(letter)(data) == numbers
+    assert columns.length(letter, data) == 3
 
 
 class Zone(dt.tzinfo):

@@ -15,7 +15,7 @@ from genscache.dependencies import listed, reading, untracked
 from genscache.engine import Engine
 from genscache.exceptions import UncacheableArgument
 from genscache.instances import ENCODERS
-from genscache.keys import SITE, Kind, Namespace, digest
+from genscache.keys import SITE, Kind, Namespace, digest, fingerprint
 from genscache.protocol.read import Question
 from genscache.scalars import SCALARS
 from genscache.signatures import CallSignature, function_path
@@ -198,7 +198,7 @@ class Identity:
         own = (each for each in call.base if each.kind is Kind.CALL)
         return Question(
             self.path,
-            digest(call.identity + names),
+            fingerprint(call.identity + names),
             tuple(engine.keys.counter(each) for each in ordered),
             brief=tuple(engine.keys.counter(each) for each in own),
             life=self._life(engine),

@@ -96,6 +96,15 @@ def digest(data: bytes) -> str:
     return b32encode(hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()).decode("ascii").lower()
 
 
+def fingerprint(data: bytes) -> str:
+    """Return 27 letters, digits, ``-`` and ``_`` with the same bits, for keys of which there are many."""
+    return _base64(data, _DIGEST_BYTES)
+
+
+def _base64(data: bytes, size: int) -> str:
+    return urlsafe_b64encode(hashlib.blake2b(data, digest_size=size).digest()).rstrip(b"=").decode("ascii")
+
+
 def quote(name: str) -> str:
     """Return ``name`` in the alphabet ``[A-Za-z0-9_.-]`` plus ``%XX`` escapes, at most ``LONGEST_NAME`` bytes.
 
@@ -158,8 +167,7 @@ class KeySpace:
         vector = ".".join(map(str, generations))
         if len(vector) > LONGEST_PLAIN_VECTOR:
             # 128 bits: nobody chooses generations.
-            hashed = hashlib.blake2b(vector.encode("ascii"), digest_size=16).digest()
-            vector = f"~{urlsafe_b64encode(hashed)[:22].decode('ascii')}"
+            vector = f"~{_base64(vector.encode('ascii'), 16)}"
         return _start(self.prefix, owner, fingerprint) + vector
 
     def hint(self, owner: str, fingerprint: str) -> str:

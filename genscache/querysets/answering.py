@@ -32,7 +32,7 @@ def answer(
         engine: The engine.
         asked: What is asked.
         caching: How it is cached.
-        reason: Why it must not be; empty: it may.
+        reason: Why it must not be; empty: it may. Whether the cache is switched off, the caller has seen.
         compute: Asks the database.
     """
     found = _job(engine, asked, caching, reason, compute)
@@ -50,6 +50,7 @@ async def aanswer(
         return await sync_to_async(compute)()
 
     try:
+        reason = reason or switched_off(engine)
         found = _job(engine, asked, caching, reason, ask)
     except SynchronousOnlyOperation:
         # Compiling may ask the server for its version, which a coroutine must not: once for each shape of query.
@@ -78,7 +79,6 @@ def _job(
     engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Callable[[], object]
 ) -> Job | None:
     """Return the job, or count why there is none."""
-    reason = reason or switched_off(engine)
     if not reason:
         try:
             found = job(engine, asked, caching, compute)

@@ -243,9 +243,10 @@ class CachedQuerySet(AskingQuerySet[M]):
         """
         engine = current_engine()
         reason = switched_off(engine)
-        if reason:
-            note(engine, f"{self.model._meta.label}.{op}", reason)
-        return bool(reason)
+        if not reason:
+            return False
+        note(engine, f"{self.model._meta.label}.{op}", reason)
+        return True
 
     def _genscache_told(self, op: Op, plain: Callable[[], Result]) -> Result:
         """Answer ``count`` or ``exists``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from django.db import models
 from django.db.models.sql import Query
@@ -16,7 +16,7 @@ from genscache.engine import Engine
 from genscache.filling import Compute, Job
 from genscache.fingerprints import Structure, structure_of
 from genscache.functions import Call
-from genscache.keys import SITE, Kind, Namespace, digest, table_owner
+from genscache.keys import SITE, Kind, Namespace, digest, fingerprint, table_owner
 from genscache.policies import ModelPolicy, Op
 from genscache.protocol.read import Question
 from genscache.querysets.options import Caching
@@ -52,7 +52,7 @@ class QuerySubject:
         ordered = sorted(set(namespaces))
         names = tupled([_encoded_name(each) for each in ordered])
         counters = tuple(engine.keys.counter(each) for each in ordered)
-        question = Question(self.owner, digest(call.identity + names), counters)
+        question = Question(self.owner, fingerprint(call.identity + names), counters)
         engine.questions.put(call.identity, (namespaces, question))
         return question
 
@@ -89,8 +89,7 @@ class Asked:
     extra: Query
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """What a query is called, and what that was worked out from.
 
     Attributes:

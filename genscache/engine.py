@@ -228,7 +228,9 @@ def current_engine() -> Engine:
         ImproperlyConfigured: ``"genscache"`` is not in ``INSTALLED_APPS``.
         AppRegistryNotReady: Django is not set up yet.
     """
-    engine: Engine = current_config().engine  # type: ignore[attr-defined]  # GenscacheConfig, which imports this module
+    # What ``current_config`` does, as far as it most often goes: it is asked for several times in each read.
+    config = apps.app_configs.get("genscache") if apps.apps_ready else None
+    engine: Engine = (config or current_config()).engine  # type: ignore[attr-defined]  # GenscacheConfig imports us
     return engine
 
 

@@ -15,7 +15,7 @@ from django.db.models.query import RawQuerySet
 
 from genscache import conf
 from genscache.answers import read
-from genscache.engine import current_engine
+from genscache.engine import Engine, current_engine
 from genscache.guards import switched_off
 from genscache.policies import Op, checked_ops
 from genscache.querysets.answering import aanswer, answer, aquick, note
@@ -81,10 +81,11 @@ class CachedQuerySet(AskingQuerySet[M]):
                 self._prefetch_done = True
                 return
             caching = self._genscache_cached_as(self._genscache_op)
-            if caching is not None and not self._genscache_is_off(self._genscache_op):
+            engine = current_engine()
+            if caching is not None and not self._genscache_is_off(engine, self._genscache_op):
                 asked = self._genscache_asked(self._genscache_op)
                 rows = answer(
-                    current_engine(),
+                    engine,
                     asked,
                     caching,
                     self._genscache_obstacle(),
@@ -102,7 +103,7 @@ class CachedQuerySet(AskingQuerySet[M]):
         if not self._genscache_may_be_cached():
             return super().get(*args, **kwargs)
         if current_script() is None:
-            if self._genscache_is_off("get"):
+            if self._genscache_is_off(current_engine(), "get"):
                 asking = self._genscache_as_get()
                 asking._genscache_caching = NEVER
                 return super(CachedQuerySet, asking).get(*args, **kwargs)
@@ -128,7 +129,7 @@ class CachedQuerySet(AskingQuerySet[M]):
         if script is not None:
             return cast("dict[str, Any]", script.take(partial(self.aaggregate, *args, **kwargs)))
         caching = self._genscache_cached_as("aggregate")
-        if caching is None or self._genscache_is_off("aggregate"):
+        if caching is None or self._genscache_is_off(current_engine(), "aggregate"):
             return super().aggregate(*args, **kwargs)
         asked = self._genscache_asked_aggregate(args, kwargs)
         if asked is None:
@@ -236,12 +237,11 @@ class CachedQuerySet(AskingQuerySet[M]):
             f"{self.model._meta.object_name} matching query does not exist."
         )
 
-    def _genscache_is_off(self, op: Op) -> bool:
+    def _genscache_is_off(self, engine: Engine, op: Op) -> bool:
         """Tell whether no read may use the cache now, and count that this one may not.
 
         Django answers then in its own way, and nothing that a cached read needs is worked out.
         """
-        engine = current_engine()
         reason = switched_off(engine)
         if not reason:
             return False
@@ -256,15 +256,15 @@ class CachedQuerySet(AskingQuerySet[M]):
         if script is not None:
             ask = self.acount if op == "count" else self.aexists
             return cast("Result", script.take(ask))
-        caching = self._genscache_cached_as(op)
-        if caching is None or self._genscache_is_off(op):
+        caching, engine = self._genscache_cached_as(op), current_engine()
+        if caching is None or self._genscache_is_off(engine, op):
             return plain()
         found = quick_job(self, op, {}, caching) if op == "count" else None
         if found is not None:
             return cast("Result", read(found))
         asked = self._genscache_asked(op)
         return answer(
-            current_engine(),
+            engine,
             asked,
             caching,
             self._genscache_obstacle(),

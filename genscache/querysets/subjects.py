@@ -123,19 +123,17 @@ def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], ob
 
 def named(engine: Engine, asked: Asked, caching: Caching) -> Named | str:
     """Return what a queryset is called in the store, or why it is not cached, as ``job`` does."""
-    policy = engine.policy(asked.model)
-    planner = engine.part(Planner)
     structure = structure_of(asked.extra, asked.database, engine.catalog.describe)
-    plan = planner.plan(asked.query, asked.op, asked.database, structure)
-    if plan.forbidden:
-        return "" if plan.forbidden == NOTHING else plan.forbidden
-    lock = policy.lock if caching.lock is None else caching.lock
+    lock = engine.policy(asked.model).lock if caching.lock is None else caching.lock
     zone = timezone.get_current_timezone_name() if structure.zoned else ""
     outside = (asked.op, asked.database, asked.form, zone, engine.context(), engine.catalog.places())
     # One content has one SQL with one set of parameters: what it depends on is the same, and so are all names.
     name = (structure.content, outside, lock)
     known = engine.calls.get(name)
     if known is None:
+        plan = engine.part(Planner).plan(asked.query, asked.op, asked.database, structure)
+        if plan.forbidden:
+            return "" if plan.forbidden == NOTHING else plan.forbidden
         known = _named(engine, asked, structure, plan, outside, lock=lock)
         engine.calls.put(name, known)
     subject, call = cast("tuple[QuerySubject, Call]", known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from genscache import flights, guards
 from genscache.codec import Content
@@ -82,8 +82,7 @@ class Subject(Protocol):
         """Return what is asked of the store for a call that depends on ``namespaces``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One read, and what is needed to answer it.
 
     Attributes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 from django.db.models.sql import Query
 
@@ -18,8 +18,7 @@ from genscache.scalars import NoCanonicalForm, text_block
 _memory = lru_cache(8)(Memory)
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """What a query asks.
 
     Attributes:
@@ -43,8 +42,8 @@ class Structure:
     volatile: str
     zoned: bool
     raw: bool
-    out: bytes = field(repr=False)
-    values: tuple[bytes, ...] = field(repr=False)
+    out: bytes
+    values: tuple[bytes, ...]
 
     def with_value(self, old: bytes, new: bytes) -> Structure:
         """Return what the query would have with another value, of the same sketch.
@@ -54,7 +53,7 @@ class Structure:
             new: Those of the other one.
         """
         values = tuple(new if each == old else each for each in self.values)
-        return replace(self, content=_content(self.out, values), values=values)
+        return self._replace(content=_content(self.out, values), values=values)
 
 
 def structure_of(query: Query, using: str, describe: Callable[[type], str | None]) -> Structure:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from genscache.keys import KeySpace
 from genscache.protocol.expecting import Glance, glance
@@ -41,8 +42,7 @@ class Question:
     life: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """The entry was there under a vector that the store confirmed.
 
     Attributes:

@@ -21,7 +21,7 @@ from genscache.engine import current_engine
 from genscache.fingerprints import apart
 from genscache.policies import Op
 from genscache.querysets.answering import FOR_WRITE, ITERATOR, REFRESH, note
-from genscache.querysets.options import NEVER, Caching, inherited
+from genscache.querysets.options import NEVER, Caching, automatic, inherited
 from genscache.querysets.pins import pins
 from genscache.querysets.relations import Known, attach, introduce
 from genscache.querysets.subjects import Asked
@@ -103,7 +103,7 @@ class AskingQuerySet(QuerySet[M]):
         caching = self._genscache_caching or inherited()
         if caching is None:
             policy = current_engine().policy(self.model)
-            return Caching(policy.ops) if op in policy.ops and self._genscache_is_installed() else None
+            return automatic(policy.ops) if op in policy.ops and self._genscache_is_installed() else None
         return caching if op in caching.ops and self._genscache_is_installed() else None
 
     def _genscache_may_be_cached(self) -> bool:

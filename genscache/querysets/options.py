@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from genscache.policies import OPS, Op
@@ -33,6 +34,12 @@ class Caching:
 
 NEVER = Caching(frozenset())
 """What ``.nocache()`` says."""
+
+
+@lru_cache(100)
+def automatic(ops: frozenset[Op]) -> Caching:
+    """Return how a queryset is cached that was told nothing, under a policy that caches these operations."""
+    return Caching(ops)
 
 
 def inherited() -> Caching | None:

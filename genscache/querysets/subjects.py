@@ -68,8 +68,7 @@ def _encoded(outside: tuple[object, ...]) -> bytes:
     return encode(outside)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One evaluation of a queryset.
 
     Attributes:

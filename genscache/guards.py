@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from functools import wraps
-from inspect import iscoroutinefunction
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar, cast
+from typing import ParamSpec, Self, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from genscache import isolation, sessions
 from genscache.batches import open_batch
+from genscache.blocks import Block
 from genscache.engine import Engine
 from genscache.keys import Namespace
 from genscache.transactions import Transaction, in_transaction, open_transactions, own_connections
@@ -49,7 +48,7 @@ def shadowing() -> Iterator[None]:
         _shadowing.reset(token)
 
 
-class bypass:  # noqa: N801 - used as a function
+class bypass(Block):  # noqa: N801 - used as a function
     """Let every read in the block, or in the decorated function, go to the database; nothing is stored either.
 
     A block (``with`` or ``async with``), or a decorator of a function or of a coroutine function.
@@ -57,24 +56,6 @@ class bypass:  # noqa: N801 - used as a function
 
     def __init__(self) -> None:
         self._tokens: list[Token[bool]] = []
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate; every call has a block of its own, so that threads and tasks may call at the same time."""
-        if iscoroutinefunction(function):
-
-            @wraps(function)
-            async def arun(*args: P.args, **kwargs: P.kwargs) -> object:
-                with bypass():
-                    return await function(*args, **kwargs)
-
-            return cast("Callable[P, R]", arun)
-
-        @wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            with bypass():
-                return function(*args, **kwargs)
-
-        return run
 
     def __enter__(self) -> Self:
         """Begin to bypass."""
@@ -86,16 +67,6 @@ class bypass:  # noqa: N801 - used as a function
     ) -> None:
         """Do what was done before."""
         bypassing.reset(self._tokens.pop())
-
-    async def __aenter__(self) -> Self:
-        """Begin to bypass in a coroutine."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Do what was done before."""
-        self.__exit__(kind, error, traceback)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,14 @@ other readers see only then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from contextvars import Token
-from functools import wraps
-from inspect import iscoroutinefunction
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar, cast, overload
+from typing import ParamSpec, Self, TypeVar, overload
 
 from django.db import models
 
 from genscache.batches import Batch, current_batch, open_batch
+from genscache.blocks import Block
 from genscache.delivery import adeliver, deliver, insist
 from genscache.dependencies import ModelClass, ObjectRef, named, obj, resolve_model
 from genscache.engine import Engine, current_engine
@@ -124,7 +122,7 @@ async def aannounce(engine: Engine, namespaces: Iterable[Namespace]) -> None:
     await ainvalidate_now(engine, _pending(namespaces))
 
 
-class BatchInvalidations(AbstractContextManager["BatchInvalidations"]):
+class BatchInvalidations(Block):
     """One block of ``batch_invalidations``, plain or asynchronous; as a decorator, a new block for each call."""
 
     def __init__(self) -> None:
@@ -147,10 +145,6 @@ class BatchInvalidations(AbstractContextManager["BatchInvalidations"]):
             failed = deliver(batch.engine, steps, bump)
             insist(batch.engine, failed if error is None else None)
 
-    async def __aenter__(self) -> Self:
-        """Open a batch in a coroutine."""
-        return self.__enter__()
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
@@ -159,24 +153,6 @@ class BatchInvalidations(AbstractContextManager["BatchInvalidations"]):
         if batch is not None and steps is not None:
             failed = await adeliver(batch.engine, steps, bump)
             insist(batch.engine, failed if error is None else None)
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function or a coroutine function."""
-        if iscoroutinefunction(function):
-
-            @wraps(function)
-            async def arun(*args: P.args, **kwargs: P.kwargs) -> object:
-                async with BatchInvalidations():
-                    return await function(*args, **kwargs)
-
-            return cast("Callable[P, R]", arun)
-
-        @wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            with BatchInvalidations():
-                return function(*args, **kwargs)
-
-        return run
 
     def _leave(self) -> tuple[Batch | None, Steps[None] | None, tuple[str, ...]]:
         batch, token = self._batch, self._token

@@ -8,15 +8,13 @@ is every invalidation that it asks for: whatever was kept until then is forgotte
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextvars import ContextVar, Token
 from datetime import timedelta
-from functools import wraps
-from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import Final, NamedTuple, ParamSpec, Self, TypeVar, cast
 
 from genscache import conf
+from genscache.blocks import Block
 from genscache.codec import Decoded, Unreadable
 from genscache.engine import Engine, current_engine
 from genscache.keys import Namespace
@@ -123,7 +121,7 @@ class Snapshot:
         self._answers = Copies(self._answers.room)
 
 
-class snapshot:  # noqa: N801 - used as a function
+class snapshot(Block):  # noqa: N801 - used as a function
     """Answer a question that was asked in the block before as it was answered then, without asking the store again.
 
     A block (``with`` or ``async with``), or a decorator of a function or of a coroutine function; one in another is
@@ -142,25 +140,6 @@ class snapshot:  # noqa: N801 - used as a function
         self._max_age = conf.seconds("max_age", max_age)
         self._tokens: list[Token[Snapshot | None]] = []
 
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate; every call has a block of its own, so that threads and tasks may call at the same time."""
-        max_age = self._max_age
-        if iscoroutinefunction(function):
-
-            @wraps(function)
-            async def arun(*args: P.args, **kwargs: P.kwargs) -> object:
-                with snapshot(max_age):
-                    return await function(*args, **kwargs)
-
-            return cast("Callable[P, R]", arun)
-
-        @wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            with snapshot(max_age):
-                return function(*args, **kwargs)
-
-        return run
-
     def __enter__(self) -> Self:
         """Begin to keep answers."""
         self._tokens.append(_current.set(_current.get() or Snapshot(current_engine(), self._max_age)))
@@ -172,15 +151,8 @@ class snapshot:  # noqa: N801 - used as a function
         """Forget them, unless this was a block in a block."""
         _current.reset(self._tokens.pop())
 
-    async def __aenter__(self) -> Self:
-        """Begin to keep answers in a coroutine."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Forget them."""
-        self.__exit__(kind, error, traceback)
+    def _another(self) -> Self:
+        return type(self)(self._max_age)
 
 
 def current_snapshot() -> Snapshot | None:

@@ -58,7 +58,7 @@ class Bodies:
         parts = None if self._anatomy is None else dismantle(value, self._anatomy)
         if parts is not None:
             try:
-                return *self._dump_parts(parts), True
+                return *self.dump_parts(parts), True
             except (HiddenModel, TooManyTuples, TooManyValues):
                 # Then pickle, which finds every instance and has bounds of its own.
                 pass
@@ -115,7 +115,7 @@ class Bodies:
             self._blueprints[models, structure] = made
         return made
 
-    def _dump_parts(self, parts: Dismantled) -> tuple[bytes, Mapping[type, str]]:
+    def dump_parts(self, parts: Dismantled) -> tuple[bytes, Mapping[type, str]]:
         """Return the body of a value in parts, and its models.
 
         Raises:

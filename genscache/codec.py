@@ -14,6 +14,7 @@ from typing import Final, Protocol, cast
 
 from genscache.bodies import Bodies
 from genscache.decoded import Decoded, Reason, Refused, Unreadable, guarded
+from genscache.dismantling import Dismantled
 from genscache.envelope import COMPRESSED, MOST_KEY_BYTES, PARTS, Envelope, inflated
 from genscache.exceptions import UncacheableValue
 from genscache.parts import Anatomy
@@ -130,6 +131,21 @@ class Codec:
                 f"a result of type {type(value).__module__}.{type(value).__qualname__} cannot be stored: {error}. "
                 "Return plain data: a list and not a generator, values and not locks, files or local classes."
             ) from error
+
+    @property
+    def stores_parts(self) -> bool:
+        """Whether results may be given in parts."""
+        return self.serializer is None and self.signed and self.anatomy is not None
+
+    def dump_parts(self, parts: Dismantled) -> tuple[Content, object]:
+        """Do what ``dump`` does for a result in parts, and return what a hit would give, too.
+
+        Raises:
+            Exception: It cannot be stored so.
+        """
+        body, models = self._bodies.dump_parts(parts)
+        content = Content(body, self._lines(models), parts=True)
+        return content, self._bodies.parse(content.models, body, self._check_models).build()
 
     def seal(self, content: Content, *, key: str) -> bytes:
         """Do the part of ``encode`` that needs the key."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from operator import itemgetter
 from types import MappingProxyType
@@ -30,6 +31,7 @@ WIDEST: Final = 32
 """Members of a container that are all looked at for instances; where there are more, their types tell."""
 
 
+@dataclass(slots=True)
 class Dismantled:
     """A result in parts.
 
@@ -40,13 +42,10 @@ class Dismantled:
         rest: Values that can be changed: each new result needs its own.
     """
 
-    def __init__(
-        self, structure: Structure, columns: tuple[object, ...], kinds: list[Kind], rest: list[object]
-    ) -> None:
-        self.structure = structure
-        self.columns = columns
-        self.kinds = kinds
-        self.rest = rest
+    structure: Structure
+    columns: tuple[object, ...]
+    kinds: list[Kind]
+    rest: list[object]
 
 
 def dismantle(value: object, anatomy: Anatomy) -> Dismantled | None:
@@ -59,6 +58,49 @@ def dismantle(value: object, anatomy: Anatomy) -> Dismantled | None:
         return _Dismantling(anatomy).whole(value)
     except NotParts:
         return None
+
+
+class Writing:
+    """Columns, while they are written.
+
+    Attributes:
+        columns: Values that cannot be changed.
+        rest: Values that can.
+    """
+
+    __slots__ = ("columns", "rest")
+
+    def __init__(self) -> None:
+        self.columns: list[object] = []
+        self.rest: list[object] = []
+
+    def column(self, values: Sequence[object]) -> str:
+        """Add a column, and return its letter.
+
+        Raises:
+            NotParts: There is a value in it that pickle cannot store.
+        """
+        packed = pack(values)
+        if packed is None:
+            if memoryview in map(type, values):
+                # What PostgreSQL gives for a BinaryField: pickle cannot, the instance's own __getstate__ can.
+                raise NotParts
+            self.rest.append([*values])
+            packed = REST, len(self.rest) - 1
+        letter, data = packed
+        self.columns.append(data)
+        return letter
+
+
+def progression(numbers: list[int]) -> Numbers:
+    """Return numbers as a start and a step where that says it all."""
+    start, size = numbers[0], len(numbers)
+    step = numbers[1] - start if size > 1 else 0
+    if step == 0 and numbers.count(start) == size:
+        return start, 0
+    if step > 0 and numbers == list(range(start, start + step * size, step)):
+        return start, step
+    return numbers
 
 
 class _Members:
@@ -83,8 +125,7 @@ class _Dismantling:
         self._numbers: dict[int, int] = {id(None): 0}
         self._groups: dict[object, _Members] = {}
         self._states: dict[State, State] = {}
-        self._columns: list[object] = []
-        self._rest: list[object] = []
+        self._writing = Writing()
 
     def whole(self, value: object) -> Dismantled | None:
         if not self._gather(value, DEEPEST):
@@ -99,7 +140,7 @@ class _Dismantling:
         kinds = list(dict.fromkeys(members.kind for members in ordered))
         groups = tuple([self._group(members, kinds.index(members.kind)) for members in ordered])
         plan = self._plan(value)
-        return Dismantled((groups, plan), tuple(self._columns), kinds, self._rest)
+        return Dismantled((groups, plan), tuple(self._writing.columns), kinds, self._writing.rest)
 
     # -- finding instances
 
@@ -170,7 +211,8 @@ class _Dismantling:
         related = tuple(members.loaded[0]) if members.loaded else ()
         if not names or not all(type(name) is str for name in (*names, *related)):
             raise NotParts
-        letters = "".join([self._column(list(map(itemgetter(name), members.held))) for name in names])
+        column = self._writing.column
+        letters = "".join([column(list(map(itemgetter(name), members.held))) for name in names])
         relations = tuple([(name, self._numbered(map(itemgetter(name), members.loaded))) for name in related])
         return (
             model,
@@ -181,29 +223,9 @@ class _Dismantling:
             letters,
         )
 
-    def _column(self, values: list[object]) -> str:
-        """Add a column, and return its letter."""
-        packed = pack(values)
-        if packed is None:
-            if memoryview in map(type, values):
-                # What PostgreSQL gives for a BinaryField: pickle cannot, the instance's own __getstate__ can.
-                raise NotParts
-            self._rest.append(values)
-            packed = REST, len(self._rest) - 1
-        letter, data = packed
-        self._columns.append(data)
-        return letter
-
     def _numbered(self, instances: Iterable[object]) -> Numbers:
-        """Return the numbers of instances, as a start and a step where that says it all."""
-        numbers = [self._numbers[number] for number in map(id, instances)]
-        start, size = numbers[0], len(numbers)
-        step = numbers[1] - start if size > 1 else 0
-        if step == 0 and numbers.count(start) == size:
-            return start, 0
-        if step > 0 and numbers == list(range(start, start + step * size, step)):
-            return start, step
-        return numbers
+        """Return the numbers of instances."""
+        return progression([self._numbers[number] for number in map(id, instances)])
 
     def _plan(self, value: object) -> Plan:
         """Return what to make of the parts to get ``value``."""
@@ -211,11 +233,12 @@ class _Dismantling:
         if value is not None and id(value) in self._numbers:
             return What.INSTANCE, self._numbers[id(value)]
         if id(value) not in self._holders or kind not in _MEMBERS:
+            columns, rest = self._writing.columns, self._writing.rest
             if is_constant(value):
-                self._columns.append((value,))
-                return What.VALUE, len(self._columns) - 1
-            self._rest.append(value)
-            return What.REST, len(self._rest) - 1
+                columns.append((value,))
+                return What.VALUE, len(columns) - 1
+            rest.append(value)
+            return What.REST, len(rest) - 1
         members = _MEMBERS[kind](value)
         if kind is list and id(value) in self._flat:
             return What.INSTANCES, self._numbered(members), len(members)

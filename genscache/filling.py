@@ -31,9 +31,19 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Compute(Local[object]):
-    """Call the function; the answer is its result or ``Raised``."""
+    """Call the function; the answer is its result or ``Raised``.
+
+    Attributes:
+        function: The function.
+        filling: Does the same where the result is going to be stored, and may return ``Made``.
+    """
 
     function: Callable[[], object]
+    filling: Callable[[], object] | None = None
+
+    def to_fill(self) -> Compute:
+        """Return what computes a result that is going to be stored."""
+        return self if self.filling is None else Compute(self.filling)
 
     def perform(self) -> object:
         """Call it in this thread."""
@@ -50,6 +60,18 @@ class Compute(Local[object]):
             raise
         except BaseException as error:  # noqa: BLE001 - raised again at the end of the steps
             return Raised(error)
+
+
+class Made(NamedTuple):
+    """A result that was made from its content, as a hit is.
+
+    Attributes:
+        value: The result.
+        content: What is stored of it.
+    """
+
+    value: object
+    content: Content
 
 
 class Subject(Protocol):
@@ -141,11 +163,14 @@ class Filler:
         recording.use((*call.base, *call.declared))
         content = None
         with flights.Leadership(), record(recording):
-            result = yield self._job.compute
+            result = yield self._job.compute.to_fill()
             if not isinstance(result, Raised):
                 recording.spoil(guards.may_fill())
-                # A queryset in the result asks the database only now: those reads count, too.
-                content = None if recording.flaw else self._dump(result)
+                if isinstance(result, Made):
+                    result, content = result
+                elif not recording.flaw:
+                    # A queryset in the result asks the database only now: those reads count, too.
+                    content = self._dump(result)
         if isinstance(result, Raised):
             return result, None
         self._job.engine.hub.send(Read(self._job.path, "miss", recording.flaw))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, TypeVar, cast
 
 from asgiref.sync import sync_to_async
@@ -14,7 +14,7 @@ from genscache.exceptions import UncacheableArgument
 from genscache.filling import Job
 from genscache.guards import SHADOW, switched_off
 from genscache.querysets.options import Caching
-from genscache.querysets.subjects import Asked, job
+from genscache.querysets.subjects import UNKNOWN, Ask, Asked, job
 
 Result = TypeVar("Result")
 
@@ -23,9 +23,7 @@ REFRESH = "refresh_from_db() asks the database"
 ITERATOR = "iterator() is not cached"
 
 
-def answer(
-    engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Callable[[], Result]
-) -> Result:
+def answer(engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Ask[Result]) -> Result:
     """Return the answer from the store where that is known to be right, else what ``compute`` returns.
 
     Args:
@@ -37,17 +35,17 @@ def answer(
     """
     found = _job(engine, asked, caching, reason, compute)
     if found is None:
-        return compute()
+        return compute(UNKNOWN)
     return cast("Result", read(found))
 
 
 async def aanswer(
-    engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Callable[[], Result]
+    engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Ask[Result]
 ) -> Result:
     """Do the same in a coroutine; only the database is asked in another thread."""
 
-    async def ask() -> Result:
-        return await sync_to_async(compute)()
+    async def ask(shape: bytes) -> Result:
+        return await sync_to_async(compute)(shape)
 
     try:
         reason = reason or switched_off(engine)
@@ -56,7 +54,7 @@ async def aanswer(
         # Compiling may ask the server for its version, which a coroutine must not: once for each shape of query.
         found = await sync_to_async(_job)(engine, asked, caching, reason, ask)
     if found is None:
-        return await ask()
+        return await ask(UNKNOWN)
     return cast("Result", await aread(found))
 
 
@@ -75,9 +73,7 @@ def note(engine: Engine, path: str, reason: str) -> None:
         engine.hub.bypassed(path, reason)
 
 
-def _job(
-    engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Callable[[], object]
-) -> Job | None:
+def _job(engine: Engine, asked: Asked, caching: Caching, reason: str, compute: Ask[object]) -> Job | None:
     """Return the job, or count why there is none."""
     if not reason:
         try:

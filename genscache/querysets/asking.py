@@ -7,7 +7,7 @@ Relied on, each with a test: ``_clone``, ``_fetch_all``, ``_result_cache``, ``_i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import lru_cache
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
@@ -21,10 +21,11 @@ from genscache.engine import current_engine
 from genscache.fingerprints import apart
 from genscache.policies import Op
 from genscache.querysets.answering import FOR_WRITE, ITERATOR, REFRESH, note
+from genscache.querysets.harvests import Asking, Harvester
 from genscache.querysets.options import NEVER, Caching, automatic, inherited
 from genscache.querysets.pins import pins
 from genscache.querysets.relations import Known, attach, introduce
-from genscache.querysets.subjects import Asked
+from genscache.querysets.subjects import UNKNOWN, Ask, Asked
 
 M = TypeVar("M", bound=models.Model)
 Result = TypeVar("Result")
@@ -204,21 +205,29 @@ class AskingQuerySet(QuerySet[M]):
         clone._genscache_caching = NEVER
         return clone
 
-    def _genscache_rows(self, database: str) -> Callable[[], list[M]]:
+    def _genscache_rows(self, database: str) -> Ask[list[M]]:
         """Return what asks the database for the rows, without the objects that this queryset was made from."""
 
-        def ask() -> list[M]:
+        def ask(shape: bytes) -> list[M]:
             clone = self._genscache_plain(database)
             clone._known_related_objects = {}
-            return list(cast("Iterable[M]", clone._iterable_class(clone)))
+            return clone._genscache_listed(database, shape)
 
         return ask
 
-    def _genscache_own_answer(self, database: str) -> list[M]:
+    def _genscache_own_answer(self, database: str, shape: Hashable) -> list[M]:
         """Do so without a copy: this queryset was made for it, and from objects that nobody knows."""
         self._db = database
         self._genscache_caching = NEVER
-        return list(cast("Iterable[M]", self._iterable_class(self)))
+        return self._genscache_listed(database, shape)
+
+    def _genscache_listed(self, database: str, shape: Hashable) -> list[M]:
+        rows = cast("Iterable[M]", self._iterable_class(self))
+        if shape == UNKNOWN:
+            return [*rows]
+        asking = Asking(self.query, rows, database, getattr(self, "_fetch_mode", None), shape)
+        # Whoever stores it takes the list from what this may be.
+        return cast("list[M]", current_engine().part(Harvester).rows(asking))
 
     def _genscache_introduced(self, rows: list[M]) -> list[M]:
         """Give rows from the store what only this queryset knows."""
@@ -229,12 +238,12 @@ class AskingQuerySet(QuerySet[M]):
             introduce(rows)
         return rows
 
-    def _genscache_counting(self, op: Op, database: str) -> Callable[[], Result]:
-        def ask() -> object:
+    def _genscache_counting(self, op: Op, database: str) -> Ask[Result]:
+        def ask(_shape: bytes) -> object:
             plain = self._genscache_plain(database)
             return plain.count() if op == "count" else plain.exists()
 
-        return cast("Callable[[], Result]", ask)
+        return cast("Ask[Result]", ask)
 
     def _genscache_note_iterator(self) -> None:
         if self._genscache_cached_as("list") is not None:

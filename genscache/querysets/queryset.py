@@ -140,7 +140,7 @@ class CachedQuerySet(AskingQuerySet[M]):
             asked,
             caching,
             self._genscache_obstacle(),
-            lambda: plain.aggregate(*args, **kwargs),
+            lambda _shape: plain.aggregate(*args, **kwargs),
         )
 
     def iterator(self, *args: Any, **kwargs: Any) -> Iterator[M]:  # noqa: ANN401 - the same
@@ -219,7 +219,7 @@ class CachedQuerySet(AskingQuerySet[M]):
             asked,
             caching,
             self._genscache_obstacle(),
-            lambda: plain.aggregate(*args, **kwargs),
+            lambda _shape: plain.aggregate(*args, **kwargs),
         )
 
     # -- inside

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
@@ -27,7 +27,7 @@ from genscache.keys import Kind
 from genscache.policies import Op
 from genscache.querysets.asking import AskingQuerySet, narrows_as_django
 from genscache.querysets.options import Caching
-from genscache.querysets.subjects import identity, life, named
+from genscache.querysets.subjects import UNKNOWN, identity, life, named
 
 if TYPE_CHECKING:
     from genscache.functions import Call
@@ -81,10 +81,10 @@ def quick_job(
     )  # fmt: skip
     name = (asked, others)
 
-    def ask() -> object:
+    def ask(shape: Hashable) -> object:
         if op == "count":
-            return rows._genscache_counting(op, database)()
-        return _narrowed(rows, lookups)._genscache_own_answer(database)
+            return rows._genscache_counting(op, database)(UNKNOWN)
+        return _narrowed(rows, lookups)._genscache_own_answer(database, shape)
 
     known = engine.calls.get(name)
     if known is None:
@@ -95,7 +95,9 @@ def quick_job(
     if not known:
         return None
     subject, call = cast("tuple[QuerySubject, Call]", known)
-    return Job(engine, subject, call, Compute(kind(ask)), life(engine, caching, policy))
+    # The value may be anything of which the SQL differs in a parameter only.
+    compute = Compute(kind(partial(ask, UNKNOWN)), kind(partial(ask, (rows.model, type(rows)))))
+    return Job(engine, subject, call, compute, life(engine, caching, policy))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final, NamedTuple, cast
+from functools import lru_cache, partial
+from typing import Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from django.db import models
 from django.db.models.sql import Query
@@ -22,6 +22,14 @@ from genscache.protocol.read import Question
 from genscache.querysets.options import Caching
 from genscache.querysets.plans import NOTHING, Plan, Planner
 from genscache.tables import fold
+
+Result = TypeVar("Result")
+
+Ask: TypeAlias = Callable[[bytes], Result]
+"""Asks the database for what a query asks: given the query's shape, for a result that is going to be stored."""
+
+UNKNOWN: Final = b""
+"""Instead of a shape: the result is the caller's only."""
 
 _QUERY: Final = encode("query")
 
@@ -104,20 +112,22 @@ class Named(NamedTuple):
     outside: tuple[object, ...]
 
 
-def job(engine: Engine, asked: Asked, caching: Caching, compute: Callable[[], object]) -> Job | str:
+def job(engine: Engine, asked: Asked, caching: Caching, compute: Ask[object]) -> Job | str:
     """Return the job of answering a queryset, or why it is not cached; empty: it asks nothing of the database.
 
     Args:
         engine: The engine.
         asked: What is asked.
         caching: How it is cached.
-        compute: Asks the database.
+        compute: Asks the database; it is told the shape of the query.
     """
     found = named(engine, asked, caching)
     if isinstance(found, str):
         return found
     policy = engine.policy(asked.model)
-    return Job(engine, found.subject, found.call, Compute(compute), life(engine, caching, policy))
+    # Where nothing is stored, Django answers in its own way: an audit has something to compare with.
+    ask = Compute(partial(compute, UNKNOWN), partial(compute, found.structure.shape))
+    return Job(engine, found.subject, found.call, ask, life(engine, caching, policy))
 
 
 def named(engine: Engine, asked: Asked, caching: Caching) -> Named | str:

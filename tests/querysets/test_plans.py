@@ -62,7 +62,7 @@ def everything_related(queryset: Any) -> Any:
 
 def depends(queryset: Any, op: str = "list") -> str:
     """Return what a queryset depends on: tables whose rows count, and ``table=key`` for objects."""
-    found = job(current_engine(), queryset._genscache_asked(op), Caching(), lambda: None)
+    found = job(current_engine(), queryset._genscache_asked(op), Caching(), lambda _shape: None)
     assert isinstance(found, Job), found
     declared = found.call.declared
     tables = {each.owner.removeprefix("default.news_") for each in declared if each.kind == "model"}
@@ -152,7 +152,7 @@ def test_operations_that_need_less(engine: Engine, op: str, queryset: Any, expec
 def test_aggregates(engine: Engine) -> None:
     def of(queryset: Any, **named: Any) -> str:
         asked = queryset._genscache_asked_aggregate((), named)
-        found = job(engine, asked, Caching(), lambda: None)
+        found = job(engine, asked, Caching(), lambda _shape: None)
         assert isinstance(found, Job), found
         return " ".join(
             sorted(

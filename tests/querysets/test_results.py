@@ -92,7 +92,7 @@ def test_a_changed_definition_revives_nothing(
 
 def fingerprint(engine: Engine, op: str) -> str:
     queryset: Any = Article.objects.values("title") if op == "values" else Article.objects.all()
-    found = job(engine, queryset._genscache_asked("list"), Caching(), lambda: None)
+    found = job(engine, queryset._genscache_asked("list"), Caching(), lambda _shape: None)
     assert isinstance(found, Job)
     assert isinstance(found.identity, QuerySubject)
     return found.identity.question(engine, found.call, found.call.declared).fingerprint

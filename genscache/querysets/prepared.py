@@ -1,0 +1,208 @@
+"""What of a query's SQL holds no values, compiled once for each shape of query; conditions are compiled each time.
+
+Columns, joins and ordering are most of what Django compiles before it asks the database, and the same for all
+queries of one shape. A miss gives them to Django's compiler as they were found before. The first query of a shape is
+compiled as always, and looked at, and so is the second one: what differs between them is never prepared.
+
+Relied on, each with a test: ``Query.get_compiler``, and that ``SQLCompiler.as_sql`` takes columns, ordering and groups
+from ``pre_sql_setup``, joins from ``get_from_clause``, and conditions from what the former leaves in the compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from django.db import connections
+from django.db.models.sql import Query
+from django.db.models.sql.compiler import SQLCompiler
+
+from genscache.engine import Engine
+from genscache.protocol.memory import Recent
+
+MOST_SHAPES: Final = 500
+"""Shapes of which pieces are kept: some 20 kB each where rows have 20 columns."""
+
+OPEN: Final = (
+    "annotations", "extra", "group_by", "distinct", "distinct_fields", "combinator", "select_for_update",
+    "explain_info", "subquery", "extra_order_by", "extra_tables", "_filtered_relations",
+)  # fmt: skip
+"""What a query must not have: values come into its SQL there, or clauses of which pieces know nothing."""
+
+Kind: TypeAlias = Callable[..., SQLCompiler]
+"""A backend's class of compilers."""
+Setup: TypeAlias = tuple[list[Any], list[Any], list[Any]]
+"""What ``pre_sql_setup`` returns: more columns, ordering, groups; each with its SQL and parameters."""
+Sql: TypeAlias = tuple[str, tuple[Any, ...]]
+
+
+class Pieces(NamedTuple):
+    """What a compiler has found out that follows from the shape of its query.
+
+    Attributes:
+        select: Columns: expression, SQL and parameters, alias.
+        klass_info: Which of them belong to which model.
+        annotation_col_map: Positions of columns with names.
+        order_by: Expressions, with SQL and parameters.
+        joins: The parts of the FROM clause.
+        proven: Another query of the shape had the same.
+    """
+
+    select: list[Any]
+    klass_info: dict[str, Any] | None
+    annotation_col_map: dict[str, int]
+    order_by: list[Any]
+    joins: list[str]
+    proven: bool = False
+
+    def texts(self) -> tuple[object, ...]:
+        """Return what can be compared."""
+        columns = [(sql, alias) for _, (sql, _), alias in self.select]
+        order = [each[1][0] for each in self.order_by]
+        return columns, order, self.joins, self.annotation_col_map, _outline(self.klass_info)
+
+
+UNFIT: Final = Pieces([], None, {}, [], [])
+"""Instead of the pieces of a shape that has none."""
+
+
+class Preparer:
+    """Remembers pieces by shape.
+
+    Args:
+        _engine: Whose they are.
+    """
+
+    def __init__(self, _engine: Engine) -> None:
+        self._known: Recent[Hashable, Pieces] = Recent(MOST_SHAPES)
+
+    def compiler(self, query: Query, using: str, shape: Hashable) -> SQLCompiler | None:
+        """Return a compiler that uses what is known of the shape, or learns it; ``None``: the query's own will do.
+
+        Args:
+            query: The query.
+            using: The alias of the database on which it will run.
+            shape: Equal for two queries only if they differ in nothing but values.
+        """
+        if not has_pieces(query):
+            return None
+        connection = connections[using]
+        kind: Kind = connection.ops.compiler(query.compiler)
+        # Its class, too: one that was made anew may have the shape of the old one.
+        name = (shape, using, kind, query.model)
+        known = self._known.get(name)
+        if known is UNFIT:
+            return None
+        if known is not None and known.proven:
+            prepared: PreparedCompiler = mixed(PreparedCompiler, kind)(query, connection, using)
+            prepared.pieces = known
+            return prepared
+        learning: LearningCompiler = mixed(LearningCompiler, kind)(query, connection, using)
+        learning.known, learning.learn = known, lambda pieces: self._known.put(name, pieces)
+        return learning
+
+
+def lend(compiler: SQLCompiler) -> None:
+    """Let the query of a compiler give this one to whoever asks next."""
+    held = vars(compiler.query)
+
+    def get_compiler(*_: object, **__: object) -> SQLCompiler:
+        # Once: they need not wait for the collector of cycles.
+        del held["get_compiler"]
+        return compiler
+
+    held["get_compiler"] = get_compiler
+
+
+def has_pieces(query: Query) -> bool:
+    """Tell whether all values of a query are in its conditions and limits."""
+    held = vars(query)
+    if type(query) is not Query or query.model is None or any(held.get(name) for name in OPEN):
+        return False
+    order = query.order_by or (query.default_ordering and query.model._meta.ordering) or ()
+    return all(type(each) is str for each in order)
+
+
+def _outline(info: dict[str, Any] | None) -> object:
+    """Return what columns belong to which models."""
+    if info is None:
+        return None
+    inner = [_outline(each) for each in info.get("related_klass_infos", ())]
+    return info["model"], info["select_fields"], info.get("field"), info.get("reverse"), inner
+
+
+class PreparedCompiler(SQLCompiler):
+    """Takes columns, ordering and joins as they were found before; mixed into a backend's class.
+
+    Attributes:
+        pieces: What was found.
+        results: What the database has answered, in chunks of rows.
+    """
+
+    pieces: Pieces
+    results: list[Any] | None = None
+
+    def execute_sql(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
+        """Ask the database, once."""
+        if self.results is None:
+            self.results = [*super().execute_sql(*args, **kwargs)]
+        return self.results
+
+    def pre_sql_setup(self, with_col_aliases: bool = False) -> Setup:  # noqa: ARG002, FBT001, FBT002 - Django's
+        """Do what Django does, without looking at anything but the conditions."""
+        found = self.pieces
+        self.select, self.klass_info = found.select, found.klass_info
+        self.annotation_col_map, self.col_count = found.annotation_col_map, len(found.select)
+        self.where, self.having, self.qualify = self.query.where, None, None
+        self.has_extra_select = False
+        return [], found.order_by, []
+
+    def get_from_clause(self) -> Any:  # noqa: ANN401 - the stubs are wrong about its parameters
+        """Return the joins."""
+        return self.pieces.joins, []
+
+
+class LearningCompiler(SQLCompiler):
+    """Compiles as Django does, and learns from it; mixed into a backend's class."""
+
+    known: Pieces | None
+    learn: Callable[[Pieces], None]
+    _setup: Setup
+    _joins: Any
+
+    def pre_sql_setup(self, with_col_aliases: bool = False) -> Setup:  # noqa: FBT001, FBT002 - Django's
+        """Do what Django does, and keep what it returns."""
+        self._setup = super().pre_sql_setup(with_col_aliases)
+        return self._setup
+
+    def get_from_clause(self) -> Any:  # noqa: ANN401 - as above
+        """Do the same."""
+        self._joins = super().get_from_clause()
+        return self._joins
+
+    def as_sql(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
+        """Compile; learn the pieces, or prove those that were learned."""
+        found = super().as_sql(*args, **kwargs)
+        mine, known = self._pieces(), self.known
+        if mine is not None and known is not None:
+            mine = mine._replace(proven=True) if mine.texts() == known.texts() else None
+        self.learn(mine or UNFIT)
+        return found
+
+    def _pieces(self) -> Pieces | None:
+        """Return what was found; ``None``: there are values in it, or clauses that pieces do not know."""
+        extra_select, order_by, group_by = self._setup
+        joins, values = self._joins
+        split = vars(self)
+        if extra_select or group_by or values or split["having"] is not None or split["qualify"] is not None:
+            return None
+        if any(params for _, (_, params), _ in self.select or ()) or any(each[1][1] for each in order_by):
+            return None
+        return Pieces(self.select or [], self.klass_info, self.annotation_col_map or {}, order_by, joins)
+
+
+@lru_cache(50)
+def mixed(mixin: Any, kind: Any) -> Any:  # noqa: ANN401 - a class that is made as one goes
+    """Return a backend's class of compilers with one of ours before it."""
+    return type(f"{mixin.__name__}Of{kind.__name__}", (mixin, kind), {})

@@ -168,13 +168,13 @@ class LearningCompiler(SQLCompiler):
 
     known: Pieces | None
     learn: Callable[[Pieces], None]
-    _setup: Setup
-    _joins: Any
+    _setup: Setup | None = None
+    _joins: Any = None
 
     def pre_sql_setup(self, with_col_aliases: bool = False) -> Setup:  # noqa: FBT001, FBT002 - Django's
         """Do what Django does, and keep what it returns."""
-        self._setup = super().pre_sql_setup(with_col_aliases)
-        return self._setup
+        found = self._setup = super().pre_sql_setup(with_col_aliases)
+        return found
 
     def get_from_clause(self) -> Any:  # noqa: ANN401 - as above
         """Do the same."""
@@ -192,6 +192,9 @@ class LearningCompiler(SQLCompiler):
 
     def _pieces(self) -> Pieces | None:
         """Return what was found; ``None``: there are values in it, or clauses that pieces do not know."""
+        if self._setup is None or self._joins is None:
+            # It went another way: a condition on a window, say, makes a query in a query.
+            return None
         extra_select, order_by, group_by = self._setup
         joins, values = self._joins
         split = vars(self)

@@ -8,6 +8,8 @@ _QUICK = "tests/querysets/test_quick.py"
 _COPIES = "tests/reads/test_copies.py"
 _SNAPSHOTS = "tests/reads/test_snapshots.py"
 _LANE = "tests/stores/test_lane.py"
+_HARVESTS = "tests/querysets/test_harvests.py"
+_PREPARED = "property_tests/test_prepared.py"
 
 MUTATIONS = (
     Mutation(
@@ -26,6 +28,61 @@ MUTATIONS = (
         "a row is named after another one whose key cannot be told from a limit",
         (Edit(" and found.structure.values.count(full) == 1:", ":"),),
         f"{_QUICK}::test_rows_are_named_after_one_another_as_if_each_were_the_first",
+    ),
+    Mutation(
+        "SQL with values outside of the conditions is asked again",
+        (
+            Edit('    "annotations", "extra",', '    "extra",'),
+            Edit("any(params for _, (_, params), _ in self.select or ())", "False"),
+        ),
+        f"{_PREPARED}::test_pieces_make_what_django_makes",
+    ),
+    Mutation(
+        "conditions are asked again with the first values",
+        (
+            Edit(
+                "        self.where, self.having, self.qualify = self.query.where, None, None\n",
+                "        self.where, self.having, self.qualify = found.where, None, None\n",
+            ),
+            Edit(
+                "    joins: list[str]\n    proven", "    joins: list[str]\n    where: Any = None\n    proven"
+            ),
+            Edit(
+                "annotation_col_map or {}, order_by, joins)",
+                "annotation_col_map or {}, order_by, joins, self.query.where)",
+            ),
+        ),
+        f"{_HARVESTS}::test_a_shape_that_is_known_is_compiled_and_made_without_django",
+        quick=True,
+    ),
+    Mutation(
+        "a relation that is missing in some rows is taken from others",
+        (
+            Edit(
+                "progression([numbers.get(row, 0) for row in crop.rows])",
+                "progression([*range(related.first, related.first + len(crop.rows))])",
+            ),
+        ),
+        f"{_HARVESTS}::test_a_shape_that_is_known_is_compiled_and_made_without_django",
+    ),
+    Mutation(
+        "receivers do not hear of instances",
+        (
+            Edit(
+                "signal.has_listeners(model) for model in self.models",
+                "False and model for model in self.models",
+            ),
+        ),
+        f"{_HARVESTS}::test_receivers_hear_of_every_instance",
+        quick=True,
+    ),
+    Mutation(
+        "values that can be changed are copies",
+        (
+            Edit("    if writing.rest:\n        raise NotParts\n", ""),
+            Edit("tuple(writing.columns), kinds, [])", "tuple(writing.columns), kinds, writing.rest)"),
+        ),
+        f"{_HARVESTS}::test_values_that_can_be_changed_are_djangos",
     ),
     Mutation(
         "a block does not see its own writes",

@@ -10,6 +10,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection, models
 from django.db.models.base import ModelBase
+from django.db.models.expressions import Window
+from django.db.models.functions import RowNumber
+from django.db.models.lookups import GreaterThan
 from django.db.models.query_utils import DeferredAttribute
 from django.db.models.signals import post_init, pre_init
 from django.test.utils import CaptureQueriesContext, isolate_apps
@@ -245,6 +248,9 @@ def test_few_rows_are_djangos(engine: Engine, rows: Site) -> None:
 
 OTHERS: dict[str, Callable[[int], Any]] = {
     "annotations": lambda asked: Article.objects.annotate(more=models.F("views") + asked),
+    "a window in a condition": lambda asked: Article.objects.filter(
+        GreaterThan(Window(RowNumber(), order_by="pk"), -asked)
+    ),
     "distinct": lambda asked: Article.objects.filter(views__gt=-asked).distinct(),
     "groups": lambda asked: Section.objects.annotate(n=models.Count("articles")).filter(n__gt=-asked),
     "ordering by an expression": lambda asked: Article.objects.filter(views__gt=-asked).order_by(

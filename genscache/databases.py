@@ -46,8 +46,10 @@ class Databases:
         It is part of entries only. Namespaces are shared, since one database may be reached by several names.
         """
         return tuple(
-            (alias, str(settings.get("NAME")), str(settings.get("HOST")), str(settings.get("PORT")))
-            for alias, settings in connections.settings.items()
+            [
+                (alias, str(settings.get("NAME")), str(settings.get("HOST")), str(settings.get("PORT")))
+                for alias, settings in connections.settings.items()
+            ]
         )
 
 

@@ -61,7 +61,6 @@ class Engine:
         self._raw = store
         self.breaker = Breaker(self.hub, _recovery(weakref.ref(self)))
         self._policies: dict[type[models.Model], ModelPolicy] = {}
-        self._parts: dict[Callable[[Engine], object], object] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -70,6 +69,7 @@ class Engine:
         An outage goes on in the child, which probes for itself.
         """
         self._opening = threading.Lock()
+        self._parts: dict[Callable[[Engine], object], object] = {}
         self.hub.forked()
         self.breaker.forked()
         self.memory = Memory(room=self.settings.local_bytes)
@@ -89,7 +89,7 @@ class Engine:
         return policy
 
     def part(self, make: Callable[[Engine], Result]) -> Result:
-        """Return what ``make`` has made of this engine: something that upper layers keep for as long as it lives."""
+        """Return what ``make`` has made of this engine: something that upper layers keep until it forgets."""
         if make not in self._parts:
             self._parts.setdefault(make, make(self))
         return cast("Result", self._parts[make])

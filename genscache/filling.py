@@ -29,7 +29,6 @@ class Raised:
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
 class Compute(Local[object]):
     """Call the function; the answer is its result or ``Raised``.
 
@@ -38,8 +37,11 @@ class Compute(Local[object]):
         filling: Does the same where the result is going to be stored, and may return ``Made``.
     """
 
-    function: Callable[[], object]
-    filling: Callable[[], object] | None = None
+    __slots__ = ("filling", "function")
+
+    def __init__(self, function: Callable[[], object], filling: Callable[[], object] | None = None) -> None:
+        self.function = function
+        self.filling = filling
 
     def to_fill(self) -> Compute:
         """Return what computes a result that is going to be stored."""

@@ -120,8 +120,11 @@ class Node:
             walk.volatile = walk.volatile or "it depends on the moment: Cast of a word such as 'now'"
         if self._zoned and held.get("tzinfo") is None:
             walk.zoned = True
-        if held.get("extra") or any(held[name] != default for name, default in self._texts if name in held):
+        if held.get("extra"):
             walk.raw = True
+        for name, default in self._texts:
+            if name in held and held[name] != default:
+                walk.raw = True
 
     def rest(self, walk: Walk, thing: Any) -> None:
         """Write the attributes and the end."""

@@ -37,7 +37,7 @@ WORTH_IT: Final = 4
 """Rows below which Django is as quick."""
 
 
-class Field(NamedTuple):
+class Learned(NamedTuple):
     """What is known of the instances of a query.
 
     Attributes:
@@ -55,6 +55,10 @@ class Field(NamedTuple):
         return self.layout is not None and not any(
             signal.has_listeners(model) for model in self.models for signal in (pre_init, post_init)
         )
+
+
+NOTHING: Final = Learned(None)
+"""Django makes them."""
 
 
 class Asking(NamedTuple):
@@ -86,7 +90,7 @@ class Harvester:
     def __init__(self, engine: Engine, *, least: int = WORTH_IT) -> None:
         self._codec, self._least = engine.codec, least
         self._preparer = engine.part(Preparer)
-        self._fields: Recent[Hashable, Field] = Recent(MOST_SHAPES)
+        self._known: Recent[Hashable, Learned] = Recent(MOST_SHAPES)
 
     def rows(self, asking: Asking) -> list[Any] | Made:
         """Return what the database answers, for a result that is going to be stored."""
@@ -103,35 +107,35 @@ class Harvester:
             lend(compiler)
             return [*asking.rows]
         name = (asking.shape, asking.database, type(asking.mode), asking.query.model)
-        field = self._fields.get(name)
-        if field is not None and field.is_fit():
-            return self._harvested(asking, compiler, field)
+        known = self._known.get(name)
+        if known is not None and known.is_fit():
+            return self._harvested(asking, compiler, known)
         lend(compiler)
         rows = [*asking.rows]
-        if field is None and rows:
+        if known is None and rows:
             peers = getattr(asking.mode, "track_peers", False)
-            self._fields.put(name, Field(None) if peers else self._learned(compiler, anatomy, rows))
+            self._known.put(name, NOTHING if peers else self._learned(compiler, anatomy, rows))
         return rows
 
-    def _harvested(self, asking: Asking, compiler: PreparedCompiler, field: Field) -> list[Any] | Made:
+    def _harvested(self, asking: Asking, compiler: PreparedCompiler, known: Learned) -> list[Any] | Made:
         rows = [*compiler.results_iter(compiler.execute_sql())]
         if len(rows) < self._least:
             lend(compiler)
             return [*asking.rows]
         try:
-            content, value = self._codec.dump_parts(harvest(cast("Layout", field.layout), field.state, rows))
+            content, value = self._codec.dump_parts(harvest(cast("Layout", known.layout), known.state, rows))
         except Exception:  # noqa: BLE001 - what keeps it from being stored is said where Django's are
             lend(compiler)
             return [*asking.rows]
         return Made(value, content)
 
-    def _learned(self, compiler: PreparedCompiler, anatomy: Anatomy, made: list[Any]) -> Field:
+    def _learned(self, compiler: PreparedCompiler, anatomy: Anatomy, made: list[Any]) -> Learned:
         """Make a result once more, and compare it with what Django has made."""
         if compiler.klass_info is None or compiler.annotation_col_map:
-            return Field(None)
+            return NOTHING
         layout = layout_of(compiler.klass_info, compiler.select or [], anatomy)
         if layout is None:
-            return Field(None)
+            return NOTHING
         try:
             state, _ = anatomy.look(vars(made[0]))
             rows = [*compiler.results_iter(compiler.execute_sql())]
@@ -139,7 +143,7 @@ class Harvester:
             same = dismantle(mine, anatomy) == dismantle(made, anatomy)
         except Exception:  # noqa: BLE001 - Django knows how
             same = False
-        return Field(layout, state, tuple(_models(layout))) if same else Field(None)
+        return Learned(layout, state, tuple(_models(layout))) if same else NOTHING
 
 
 def layout_of(info: dict[str, Any], select: list[Any], anatomy: Anatomy) -> Layout | None:

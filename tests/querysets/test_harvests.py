@@ -143,6 +143,15 @@ def calls_in_threads(read: Callable[[], list[Any]]) -> list[Any]:
     return found
 
 
+def test_a_child_process_learns_anew(engine: Engine, rows: Site) -> None:
+    """A thread of the parent may hold a lock while it forks."""
+    asked = SHAPES["plain"]
+    known(asked)
+    assert by_django(lambda: asked(next(NEVER))) == []
+    engine.forget()
+    assert by_django(lambda: asked(next(NEVER))) == ["from_db", "get_default_columns", "get_select"]
+
+
 def test_what_nobody_stores_is_made_by_django(engine: Engine, rows: Site) -> None:
     asked = SHAPES["plain"]
     known(asked)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
 from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection, models
+from django.db.models import Q
 from django.db.models.base import ModelBase
 from django.db.models.expressions import Window
 from django.db.models.functions import RowNumber
@@ -24,7 +26,7 @@ from genscache.exceptions import StoreUnavailable
 from genscache.querysets.harvests import is_made_by_django
 from tests.querysets.reading import Site, is_hit, seen
 from tests.querysets.test_quick import calls
-from tests.site.news.models import Article, Asset, Column, Country, PopularArticle, Section, Topic
+from tests.site.news.models import Article, Asset, Author, Column, Country, PopularArticle, Section, Topic
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -253,6 +255,85 @@ def test_few_rows_are_djangos(engine: Engine, rows: Site) -> None:
     assert "get_select" not in by_django(lambda: few(next(NEVER)))
     none = Article.objects.filter(pk__lt=0, views__gt=-next(NEVER)).cache()
     assert list(none) == []
+
+
+MORE: dict[str, Callable[[int], Any]] = {
+    "None": lambda asked: Topic.objects.filter(Q(parent=None) | Q(pk__gt=-asked)),
+    "nothing, now and then": lambda asked: Article.objects.filter(
+        pk__in=[] if asked % 2 else [1, 2, 3, 4, 5, asked]
+    ),
+    "never anything": lambda asked: Article.objects.filter(views__gt=-asked).filter(pk__in=[]),
+    "larger than any column": lambda asked: Article.objects.filter(views__lt=2**70 + asked),
+    "a query in a condition": lambda asked: Article.objects.filter(
+        author__in=Author.objects.filter(pk__gt=-asked)
+    ),
+    "EXISTS": lambda asked: Article.objects.filter(
+        models.Exists(Author.objects.filter(pk=models.OuterRef("author"), pk__gt=-asked))
+    ),
+    "a split exclude": lambda asked: Article.objects.exclude(tags__name=str(asked)),
+    "ordering that joins": lambda asked: Article.objects.filter(views__gt=-asked).order_by(
+        "author__name", "section", "pk"
+    ),
+    "ordering by what is loaded": lambda asked: (
+        Topic.objects.select_related("parent").filter(pk__gt=-asked).order_by("-parent__name", "pk")
+    ),
+    "reversed": lambda asked: Article.objects.filter(views__gt=-asked).order_by("pk").reverse(),
+    "other slices": lambda asked: Article.objects.filter(views__gt=-asked).order_by("pk")[
+        asked % 3 : asked % 3 + 5
+    ],
+    "joins that filters need first": lambda asked: Article.objects.filter(
+        author__name__gt="", views__gt=-asked
+    ).select_related("section", "author"),
+    "a path of relations": lambda asked: Asset.objects.select_related(
+        "article__author", "article__section"
+    ).exclude(path=str(asked)),
+    "a child with relations": lambda asked: Column.objects.select_related("author").filter(views__gt=-asked),
+    "expressions": lambda asked: Article.objects.filter(views__gt=models.F("pk") - asked - 1000),
+    "days": lambda asked: Article.objects.filter(published__date__gt=f"19{asked % 90 + 10}-01-01"),
+    "a related manager": lambda asked: Author.objects.all()[0].articles.filter(views__gt=-asked),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_every_miss_answers_as_django_does(engine: Engine, rows: Site, name: str) -> None:
+    for number in islice(NEVER, 6):
+        plain = contents(list(MORE[name](number)))
+        assert contents(list(MORE[name](number).cache())) == plain
+        assert contents(list(MORE[name](number).cache())) == plain
+
+
+def test_threads_share_what_is_known(engine: Engine, rows: Site) -> None:
+    asked = SHAPES["related"]
+
+    def ask() -> list[bool]:
+        try:
+            return [
+                contents(list(asked(number).cache())) == contents(list(asked(number)))
+                for number in islice(NEVER, 20)
+            ]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        found = [thread.result() for thread in [threads.submit(ask) for _ in range(4)]]
+    assert found == [[True] * 20] * 4
+
+
+@pytest.mark.parametrize("name", ["FETCH_ONE", "FETCH_PEERS", "FETCH_RAISE"])
+@pytest.mark.parametrize("shape", ["plain", "related"])
+def test_fetch_modes(engine: Engine, rows: Site, name: str, shape: str) -> None:
+    mode = getattr(models, name, None)
+    if mode is None:
+        pytest.skip("fetch modes came with Django 6.1")
+    for number in islice(NEVER, 6):
+        mine, plain = (
+            [*SHAPES[shape](number).fetch_mode(mode).cache()],
+            [*SHAPES[shape](number).fetch_mode(mode)],
+        )
+        assert contents(mine) == contents(plain)
+        assert [len(getattr(each._state, "peers", ())) for each in mine] == [
+            len(getattr(each._state, "peers", ())) for each in plain
+        ]
 
 
 OTHERS: dict[str, Callable[[int], Any]] = {

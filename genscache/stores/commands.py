@@ -177,10 +177,10 @@ class Commands:
 
     def single(self, operation: Operation[Answer]) -> Call | None:
         """Return the one step that most writes' operations are, ``None`` for others; it answers ``DONE``."""
-        check(operation)
-        if isinstance(operation, Lease) and 0 < len(operation.counters) <= CHUNK:
+        if type(operation) is Lease and 0 < len(operation.counters) <= CHUNK:
+            check(operation)
             return self._leasing(operation, operation.counters)
-        if isinstance(operation, Settle) and 0 < len(operation.bump) + len(operation.release) <= CHUNK:
+        if type(operation) is Settle and 0 < len(operation.bump) + len(operation.release) <= CHUNK:
             counters = (*operation.bump, *operation.release)
             return self._settling(operation.token, counters, len(operation.bump))
         return None

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Final, Self
 
-_SHARED: Final = {"ensure": ("counter", "quarantine"), "fence": ("counter", "quarantine")}
+_FIRST: Final = {
+    "ensure": ("plain_ensure", "counter", "quarantine"),
+    "fence": ("counter", "quarantine"),
+    "lease": ("plain_lease", "counter"),
+    "settle": ("plain_settle", "counter"),
+}
+"""What stands in front of a step: its plain case, and the words that steps share."""
 
 
 def digest(text: str) -> str:
@@ -25,9 +31,9 @@ class Script:
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """Read the step ``name`` from the package, with the words that steps share in front of it."""
+        """Read the step ``name`` from the package, with what stands in front of it."""
         folder = resources.files("genscache.stores") / "lua"
-        parts = (*_SHARED.get(name, ("counter",)), name)
+        parts = (*_FIRST.get(name, ("counter",)), name)
         text = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
         return cls(name, text, digest(text))
 

@@ -45,7 +45,7 @@ class _Cached(Generic[P]):
         self._binds = binds
 
     def key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Return the store key of a call's entry without its generations, for looking around in ``redis-cli``.
+        """Return what the store key of a call's entry begins with, for looking around in ``redis-cli``.
 
         With tables that are discovered, the key is that of the tables known at the moment.
 
@@ -56,7 +56,7 @@ class _Cached(Generic[P]):
         call = self._identity.call(engine, (*self._bound, *args), dict(kwargs))
         known = engine.dependencies.get(call.identity) or ()
         question = self._identity.question(engine, call, (*call.base, *call.declared, *known))
-        return engine.keys.entry(question.owner, question.fingerprint, ())
+        return engine.keys.beginning(question.owner, question.fingerprint)
 
     def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Invalidate the entry of one call, whether there is one or not.

@@ -158,7 +158,9 @@ class _Look:
         vector = tuple(each.generation for each in dependencies if each.generation is not None)
         complete = len(vector) == len(dependencies)
         name = engine.keys.entry(question.owner, question.fingerprint, ())
-        key = engine.keys.entry(question.owner, question.fingerprint, vector) if complete else name
+        key = engine.keys.beginning(question.owner, question.fingerprint)
+        if complete:
+            key = engine.keys.entry(question.owner, question.fingerprint, vector)
         payload, ttl = None, None
         if complete:
             payload = (yield from Fetch((), key)).entry

@@ -43,8 +43,8 @@ class Explanation:
         what: What events and ``stats()`` call it.
         outcome: ``"hit"``, ``"miss"`` (it would be computed and stored) or ``"bypass"`` (computed and not stored).
         reason: Why.
-        key: The key of its entry; without generations where one of them is not there yet. ``None`` without a key.
-        fingerprint: What identifies the question in the key.
+        key: The key of its entry; what it begins with where a generation is not there yet. ``None`` without a key.
+        fingerprint: What identifies the question; the key begins with it, or with six characters of it.
         arguments: A digest of a function's arguments; ``None`` for a queryset.
         dependencies: What it depends on, in the order of the vector.
         timeout: Life of an entry in seconds.

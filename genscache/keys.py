@@ -3,7 +3,8 @@
     gc:1:{default.blog_post}:rows                       counter of a namespace
     gc:1:{default.blog_post}:object=5                   the same, with a detail
     gc:1:{default.blog_post}:match=author%3D3           rows with a value; "=" is quoted like everything in a detail
-    gc:1:{app.views.front_page}:e:<fingerprint>:g=17.42 entry under a vector; of more than two generations, its digest
+    gc:1:{app.views.front_page}:e:<fingerprint>:g=17.42 entry under a vector of one or two generations
+    gc:1:{app.views.front_page}:e:<start>:g=~<digest>   entry under a longer one: both of them, digested together
     gc:1:{app.views.front_page}:l:<fingerprint>:g=17.42 lock for filling that entry
     gc:1:{app.views.front_page}:h:<digest>              hint
     gc:1:clock                                          bump clock
@@ -32,6 +33,9 @@ LONGEST_NAME: Final = 80
 
 LONGEST_PLAIN_VECTOR: Final = 33
 """Bytes up to which an entry's key spells out its generations: two of them. More take up memory for each entry."""
+
+SHOWN: Final = 6
+"""Characters of its fingerprint with which the key of any other entry begins, so that people find it."""
 
 LONGEST_KEY: Final = 240
 """No key is longer, in bytes; memcached takes 250 with the prefix that Django adds."""
@@ -162,17 +166,23 @@ class KeySpace:
         Args:
             owner: Owner of the namespace in whose slot the entry lies.
             fingerprint: Identifies what was asked, without generations.
-            generations: The vector. For a longer one stands its digest: ``:g=~<22 characters>``.
+            generations: The vector. For a longer one, and the fingerprint, stands a digest: ``:g=~<27 characters>``.
         """
         vector = ".".join(map(str, generations))
-        if len(vector) > LONGEST_PLAIN_VECTOR:
-            # 128 bits: nobody chooses generations.
-            vector = f"~{_base64(vector.encode('ascii'), 16)}"
-        return _start(self.prefix, owner, fingerprint) + vector
+        start = _start(self.prefix, owner, fingerprint)
+        if len(vector) <= LONGEST_PLAIN_VECTOR:
+            return start + vector
+        # As many bits as the fingerprint has: it is what tells questions apart.
+        found = _base64((start + vector).encode("ascii"), _DIGEST_BYTES)
+        return f"{self.beginning(owner, fingerprint)}:g=~{found}"
+
+    def beginning(self, owner: str, fingerprint: str) -> str:
+        """Return what the keys of a question's entries begin with, under whatever vector."""
+        return f"{_slot(self.prefix, owner)}:e:{quote(fingerprint)[:SHOWN]}"
 
     def hint(self, owner: str, fingerprint: str) -> str:
         """Return the key under which is kept what an entry depended on last."""
-        return f"{self._slot(owner)}:h:{quote(fingerprint)}"
+        return f"{_slot(self.prefix, owner)}:h:{quote(fingerprint)}"
 
     def lock(self, entry: str) -> str:
         """Return the key of the lock that lets one caller fill ``entry``, a key made by ``entry()``.
@@ -187,10 +197,8 @@ class KeySpace:
             )
         return f"{slot}}}:l:{rest}"
 
-    def _slot(self, owner: str) -> str:
-        return _slot(self.prefix, owner)
 
-
+@lru_cache(5_000)
 def _slot(prefix: str, owner: str) -> str:
     """Return the common beginning of an owner's keys; no name quotes to ``*``, so that is the site's."""
     # An empty hash tag would make Redis Cluster hash the whole key, and scatter what belongs together.

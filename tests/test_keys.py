@@ -59,18 +59,20 @@ def test_a_vector_too_long_to_spell_out_becomes_a_digest_that_tells_vectors_apar
     vector = tuple(range(1_700_000_000_000_000, 1_700_000_000_000_012))
     other = (*vector[:-1], vector[-1] + 1)
     key = KEYS.entry("app.views.front_page", FINGERPRINT, vector)
-    assert f":e:{FINGERPRINT}:g=~" in key
+    assert key.startswith(f"{KEYS.beginning('app.views.front_page', FINGERPRINT)}:g=~")
     assert len(key) <= 200
     assert key != KEYS.entry("app.views.front_page", FINGERPRINT, other)
+    assert key != KEYS.entry("app.views.front_page", f"{FINGERPRINT}x", vector)
     assert key == KEYS.entry("app.views.front_page", FINGERPRINT, list(vector))
 
 
 def test_two_generations_are_spelled_out_and_three_are_not() -> None:
-    start = KEYS.entry("o", FINGERPRINT, ())
+    beginning = KEYS.beginning("o", FINGERPRINT)
+    assert beginning == f"gc:1:{{o}}:e:{FINGERPRINT[:6]}"
     one, two, three = (1_795_376_063_189_218 + number for number in range(3))
-    assert KEYS.entry("o", FINGERPRINT, (one, two)) == f"{start}{one}.{two}"
-    digest = KEYS.entry("o", FINGERPRINT, (one, two, three)).removeprefix(start)
-    assert re.fullmatch(r"~[A-Za-z0-9_-]{22}", digest)
+    assert KEYS.entry("o", FINGERPRINT, (one, two)) == f"gc:1:{{o}}:e:{FINGERPRINT}:g={one}.{two}"
+    rest = KEYS.entry("o", FINGERPRINT, (one, two, three)).removeprefix(beginning)
+    assert re.fullmatch(r":g=~[A-Za-z0-9_-]{27}", rest)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -243,7 +243,7 @@ def test_everything_about_a_hit_is_told(every_store: Engine) -> None:
     assert found.timeout == 60
     assert found.ttl is None or 50 < found.ttl <= 60
     assert (found.ttl is None) == every_store.store.capabilities.name.startswith("django")
-    assert titles.key("O").removesuffix("g=") in found.key
+    assert found.key.startswith(titles.key("O"))
 
 
 def test_a_miss_names_what_was_invalidated(engine: Engine) -> None:

@@ -6,8 +6,9 @@ the same. What a column shows was done by that thread, in that order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db import connection
 
@@ -17,7 +18,7 @@ from genscache.demo.newsroom.models import Article
 from genscache.demo.newsroom.pages import LIFE, title_of
 from genscache.demo.stage import Stage
 from genscache.demo.tables import Chapter, prose
-from genscache.keys import KeySpace
+from genscache.explaining import explain
 from genscache.stores.base import Bump, Ensure, Fetch, Lease, Put, Settle, Store
 from genscache.types import CounterState, Fetched
 
@@ -125,7 +126,8 @@ def _ours(stage: Stage, pk: int) -> Act:
         pauses.append(pause)
         return title(pk)
 
-    teller = _Teller(stage.engine.keys)
+    asked = explain(title, pk)
+    teller = _Teller(partial(stage.engine.keys.entry, asked.what, asked.fingerprint or ""))
     with stage.store.listening(lambda operation, answer: steps.add(teller.told(operation, answer))):
         two_threads(read, lambda: _update(steps, pk))
         served = read(lambda: None)
@@ -157,11 +159,11 @@ class _Teller:
     """Says in words what is asked of the store, and remembers which generations the key of an entry stands for.
 
     Args:
-        keys: How keys are written.
+        key: Returns the key of the entry under a vector.
     """
 
-    def __init__(self, keys: KeySpace) -> None:
-        self._keys = keys
+    def __init__(self, key: Callable[[Sequence[int]], str]) -> None:
+        self._key = key
         self._known: dict[str, str] = {}
 
     def told(self, operation: object, answer: object) -> str:  # noqa: PLR0911 - one return an operation
@@ -178,8 +180,8 @@ class _Teller:
             case ((Settle() | Bump()), _):
                 return "bumps them, which ends the lease"
             case Put(items=items), _:
-                vector = _vector(items[0][0])
-                return f"stores its result under {self._known.get(vector, vector)}"
+                key = items[0][0]
+                return f"stores its result under {self._known.get(key, key)}"
             case _:
                 return type(operation).__name__
 
@@ -189,10 +191,5 @@ class _Teller:
         if len(vector) < len(states):
             return "some are missing"
         found = f"..{str(max(vector))[-6:]}"
-        self._known[_vector(self._keys.entry("", "", vector))] = found
+        self._known[self._key(vector)] = found
         return f"youngest {found}"
-
-
-def _vector(key: str) -> str:
-    """Return what an entry's key says of its generations."""
-    return key.rpartition(":g=")[2]

@@ -77,6 +77,8 @@ def is_constant(value: object) -> bool:
 
 def pack(column: Column) -> Packed | None:
     """Return the letter and the data of a column, ``None`` where a value might be changed by whoever is given it."""
+    if len(column) == 1 and type(column[0]) in _SIMPLE:
+        return PLAIN, (column[0],)
     kinds = set(map(type, column))
     if kinds <= _SIMPLE:
         plain = PLAIN, tuple(column)

@@ -209,7 +209,7 @@ class _Dismantling:
     def _group(self, members: _Members, model: int) -> Group:
         names = tuple([name for name in members.held[0] if name != STATE])
         related = tuple(members.loaded[0]) if members.loaded else ()
-        if not names or not all(type(name) is str for name in (*names, *related)):
+        if not names or set(map(type, (*names, *related))) != {str}:
             raise NotParts
         column = self._writing.column
         letters = "".join([column(list(map(itemgetter(name), members.held))) for name in names])

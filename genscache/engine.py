@@ -102,16 +102,14 @@ class Engine:
 
         One on a server is guarded by ``breaker``.
         """
-        if self._store is None:
-            self._open()
-        return cast("Store", self._store)
+        store = self._store
+        return self._open()[0] if store is None else store
 
     @property
     def async_store(self) -> AsyncStore:
         """The store for coroutines."""
-        if self._async_store is None:
-            self._open()
-        return cast("AsyncStore", self._async_store)
+        store = self._async_store
+        return self._open()[1] if store is None else store
 
     @property
     def unguarded(self) -> Store:
@@ -179,11 +177,11 @@ class Engine:
         lease = round(self.settings.lease * 1000)
         return Fence(self.keys.fence, self.keys.counter(SITE), lease, begun)
 
-    def _open(self) -> None:
+    def _open(self) -> tuple[Store, AsyncStore]:
         # Two threads with a memory store each would not hear of one another's writes.
         with self._opening:
             if self._store is not None and self._async_store is not None:
-                return
+                return self._store, self._async_store
             try:
                 pair = open_stores(self.url, prefix=self.settings.prefix, fence=self._fence())
             except ValueError as error:
@@ -198,6 +196,7 @@ class Engine:
                 )
             self._async_store = self._async_store or asynchronous
             self._store = self._store or sync
+            return self._store, self._async_store
 
 
 def current_config() -> AppConfig:

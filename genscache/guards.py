@@ -16,7 +16,7 @@ from genscache.batches import open_batch
 from genscache.blocks import Block
 from genscache.engine import Engine
 from genscache.keys import Namespace
-from genscache.transactions import Transaction, in_transaction, open_transactions, own_connections
+from genscache.transactions import Transaction, in_transaction, is_quiet, open_transactions, own_connections
 from genscache.types import Generation, Mode
 
 OFF = 'the cache is switched off (GENSCACHE["ENABLED"])'
@@ -97,10 +97,10 @@ def decide(engine: Engine, namespaces: Collection[Namespace], *, looking: bool =
         looking: There will be no read: open transactions stay as they are, and take no snapshot for it.
     """
     reason = switched_off(engine) or _owed(engine, namespaces)
-    if reason:
-        return Decision(Mode.BYPASS, reason)
-    own = own_connections()
-    reason = sessions.forbidden(engine, own)
+    own = () if reason else own_connections()
+    if not reason and is_quiet(own) and not sessions.is_waited_for():
+        return USE
+    reason = reason or sessions.forbidden(engine, own)
     if reason:
         return Decision(Mode.BYPASS, reason)
     decision = USE

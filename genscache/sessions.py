@@ -47,6 +47,11 @@ def unfit(engine: Engine, state: Transaction) -> str:
     return CHANGED if _differs(state) and engine.settings.key_context is None else ""
 
 
+def is_waited_for() -> bool:
+    """Tell whether a connection of another thread was changed, on behalf of which this one may run."""
+    return bool(_changed.get())
+
+
 def forbidden(engine: Engine, own: Sequence[BaseDatabaseWrapper]) -> str:
     """Say why no read here may use the cache; empty where it may.
 

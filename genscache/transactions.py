@@ -186,7 +186,9 @@ class Transaction:
 
 def state_of(connection: BaseDatabaseWrapper) -> Transaction | None:
     """Return the state of a connection, ``None`` if genscache does not watch it."""
-    return cast("Transaction | None", getattr(connection, ATTRIBUTE, None))
+    # No cast(): each read asks several times, and that is a call.
+    state: Transaction | None = getattr(connection, ATTRIBUTE, None)
+    return state
 
 
 def in_transaction(connection: BaseDatabaseWrapper, state: Transaction) -> bool:
@@ -211,6 +213,34 @@ def remember(connection: BaseDatabaseWrapper) -> None:
 def own_connections() -> Sequence[BaseDatabaseWrapper]:
     """Return the connections that this thread has."""
     return connections.all(initialized_only=True)
+
+
+def is_quiet(own: Sequence[BaseDatabaseWrapper]) -> bool:
+    """Tell whether no connection is in a transaction, reads a pinned snapshot, or was changed by SQL text.
+
+    Most reads find it so, and need not ask for each of these.
+
+    Args:
+        own: What ``own_connections`` has just returned.
+    """
+    for each in _begun.get():
+        waiting = each()
+        if waiting is not None and waiting not in own:
+            return False
+    for connection in own:
+        state = state_of(connection)
+        if (
+            state is not None
+            and connection.connection is not None
+            and (
+                state.session_changed
+                or state.locally_changed
+                or in_transaction(connection, state)
+                or state.pinned
+            )
+        ):
+            return False
+    return True
 
 
 def open_transactions(

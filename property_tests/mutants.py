@@ -85,6 +85,8 @@ def apply(edits: Sequence[Edit], package: Path) -> tuple[str, ...]:
         file = path.relative_to(package).as_posix()
         changed[file] = None
         path.write_text(path.read_text().replace(edit.old, edit.new))
+        if path.suffix != ".py":
+            continue
         try:
             compile(path.read_text(), file, "exec")
         except SyntaxError as error:
@@ -94,7 +96,8 @@ def apply(edits: Sequence[Edit], package: Path) -> tuple[str, ...]:
 
 def _place(old: str, package: Path) -> Path:
     """Return the one file that holds a text once."""
-    found = {path: path.read_text().count(old) for path in sorted(package.rglob("*.py"))}
+    files = sorted([*package.rglob("*.py"), *package.rglob("*.lua")])
+    found = {path: path.read_text().count(old) for path in files}
     holders = [path for path, count in found.items() if count]
     if len(holders) != 1 or found[holders[0]] != 1:
         places = ", ".join(f"{path.relative_to(package)} ({found[path]} times)" for path in holders)

@@ -17,7 +17,7 @@ from django.db import models
 from django.db.models.query import QuerySet
 
 from genscache.engine import current_config
-from genscache.querysets.asking import ORIGINAL
+from genscache.querysets.options import ORIGINAL
 from genscache.querysets.queryset import CachedQuerySet
 
 OFFERED = ("cache", "nocache")
@@ -130,7 +130,9 @@ def is_offered(manager: AnyManager, name: str) -> bool:
 
 def current_adoption() -> Adoption:
     """Return the running project's adoption."""
-    adoption: Adoption = current_config().adoption  # type: ignore[attr-defined]
+    # As in ``current_engine``: each queryset asks.
+    config = apps.app_configs.get("genscache") if apps.apps_ready else None
+    adoption: Adoption = (config or current_config()).adoption  # type: ignore[attr-defined]
     return adoption
 
 

@@ -14,7 +14,7 @@ from genscache.exceptions import UncacheableArgument
 from genscache.filling import Job
 from genscache.guards import SHADOW, switched_off
 from genscache.querysets.options import Caching
-from genscache.querysets.subjects import UNKNOWN, Ask, Asked, job
+from genscache.querysets.subjects import UNKNOWN, Ask, Asked, Form, job
 
 Result = TypeVar("Result")
 
@@ -44,8 +44,8 @@ async def aanswer(
 ) -> Result:
     """Do the same in a coroutine; only the database is asked in another thread."""
 
-    async def ask(shape: bytes) -> Result:
-        return await sync_to_async(compute)(shape)
+    async def ask(form: Form) -> Result:
+        return await sync_to_async(compute)(form)
 
     try:
         reason = reason or switched_off(engine)

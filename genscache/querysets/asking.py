@@ -7,8 +7,8 @@ Relied on, each with a test: ``_clone``, ``_fetch_all``, ``_result_cache``, ``_i
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
@@ -17,22 +17,20 @@ from django.db import models
 from django.db.models.query import QuerySet
 from django.db.models.sql import Query
 
-from genscache.engine import current_engine
+from genscache.engine import Engine, current_engine
 from genscache.fingerprints import apart
 from genscache.policies import Op
 from genscache.querysets.answering import FOR_WRITE, ITERATOR, REFRESH, note
+from genscache.querysets.counted import Counted, counts_as_django
 from genscache.querysets.harvests import Asking, Harvester
-from genscache.querysets.options import NEVER, Caching, automatic, inherited
+from genscache.querysets.options import NEVER, ORIGINAL, Caching, automatic, inherited
 from genscache.querysets.pins import pins
 from genscache.querysets.relations import Known, attach, introduce
-from genscache.querysets.subjects import UNKNOWN, Ask, Asked
+from genscache.querysets.subjects import UNKNOWN, Ask, Asked, Form
 
 M = TypeVar("M", bound=models.Model)
 Result = TypeVar("Result")
 
-
-ORIGINAL: Final = "_genscache_original"
-"""In a class that was made by adoption, the class that it was made from."""
 
 DJANGOS: Final = frozenset({
     "model", "_db", "_hints", "_query", "_result_cache", "_sticky_filter", "_for_write", "_prefetch_related_lookups",
@@ -81,7 +79,7 @@ class AskingQuerySet(QuerySet[M]):
         _result_cache: list[M] | None
 
     def _clone(self, *args: Any, **kwargs: Any) -> Self:  # noqa: ANN401 - what a project's own class takes
-        clone = cast("Self", super()._clone(*args, **kwargs))  # type: ignore[misc]  # not in the stubs
+        clone: Self = super()._clone(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
         if self._genscache_caching is not None:
             clone._genscache_caching = self._genscache_caching
         if self._genscache_op != "list":
@@ -90,7 +88,8 @@ class AskingQuerySet(QuerySet[M]):
 
     def _chain(self) -> Self:
         if not self._genscache_owned:
-            return cast("Self", super()._chain())  # type: ignore[misc]  # not in the stubs
+            copy: Self = super()._chain()  # type: ignore[misc]  # not in the stubs
+            return copy
         # What Django does to the query of the copy.
         query = self.query
         if not query.filter_is_sticky:
@@ -101,16 +100,20 @@ class AskingQuerySet(QuerySet[M]):
 
     def _genscache_cached_as(self, op: Op) -> Caching | None:
         """Return how ``op`` is cached here, ``None`` where it is not."""
-        caching = self._genscache_caching or inherited()
-        if caching is None:
-            policy = current_engine().policy(self.model)
-            return automatic(policy.ops) if op in policy.ops and self._genscache_is_installed() else None
+        return self._genscache_cached_by(current_engine(), op)
+
+    def _genscache_cached_by(self, engine: Engine, op: Op) -> Caching | None:
+        """Return the same, where the engine is known."""
+        caching = self._genscache_told_to(engine)
         return caching if op in caching.ops and self._genscache_is_installed() else None
 
-    def _genscache_may_be_cached(self) -> bool:
+    def _genscache_told_to(self, engine: Engine) -> Caching:
+        """Return what this queryset was told, or the one that makes it, or what the settings tell all of a model."""
+        return self._genscache_caching or inherited() or automatic(engine.policy(self.model).ops)
+
+    def _genscache_may_be_cached(self, caching: Caching) -> bool:
         """Tell whether rows are cached here, asked for by ``get`` or otherwise."""
-        caching = self._genscache_caching or inherited()
-        ops = current_engine().policy(self.model).ops if caching is None else caching.ops
+        ops = caching.ops
         return ("get" in ops or "list" in ops) and self._genscache_is_installed()
 
     def _genscache_is_installed(self) -> bool:
@@ -147,7 +150,7 @@ class AskingQuerySet(QuerySet[M]):
 
     def _genscache_as_get(self) -> Self:
         """Return a copy on which an evaluation counts as ``get``."""
-        if self._genscache_op == "get" or not self._genscache_may_be_cached():
+        if self._genscache_op == "get":
             return self
         found = self._genscache_same()
         found._genscache_op = "get"
@@ -208,24 +211,24 @@ class AskingQuerySet(QuerySet[M]):
     def _genscache_rows(self, database: str) -> Ask[list[M]]:
         """Return what asks the database for the rows, without the objects that this queryset was made from."""
 
-        def ask(shape: bytes) -> list[M]:
+        def ask(form: Form) -> list[M]:
             clone = self._genscache_plain(database)
             clone._known_related_objects = {}
-            return clone._genscache_listed(database, shape)
+            return clone._genscache_listed(database, form)
 
         return ask
 
-    def _genscache_own_answer(self, database: str, shape: Hashable) -> list[M]:
+    def _genscache_own_answer(self, database: str, form: Form) -> list[M]:
         """Do so without a copy: this queryset was made for it, and from objects that nobody knows."""
         self._db = database
         self._genscache_caching = NEVER
-        return self._genscache_listed(database, shape)
+        return self._genscache_listed(database, form)
 
-    def _genscache_listed(self, database: str, shape: Hashable) -> list[M]:
+    def _genscache_listed(self, database: str, form: Form) -> list[M]:
         rows = cast("Iterable[M]", self._iterable_class(self))
-        if shape == UNKNOWN:
+        if form is UNKNOWN:
             return [*rows]
-        asking = Asking(self.query, rows, database, getattr(self, "_fetch_mode", None), shape)
+        asking = Asking(self.query, rows, database, getattr(self, "_fetch_mode", None), *form)
         # Whoever stores it takes the list from what this may be.
         return cast("list[M]", current_engine().part(Harvester).rows(asking))
 
@@ -239,7 +242,10 @@ class AskingQuerySet(QuerySet[M]):
         return rows
 
     def _genscache_counting(self, op: Op, database: str) -> Ask[Result]:
-        def ask(_shape: bytes) -> object:
+        def ask(form: Form) -> object:
+            if op == "count" and form is not UNKNOWN and counts_as_django(self):
+                counted = current_engine().part(Counted)
+                return counted.count(form[1], database, partial(self._genscache_plain, database))
             plain = self._genscache_plain(database)
             return plain.count() if op == "count" else plain.exists()
 

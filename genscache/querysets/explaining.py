@@ -131,7 +131,7 @@ def _method(op: object) -> Op | str:
 def _made(engine: Engine, asked: Asked, caching: Caching) -> tuple[Job | None, str]:
     """Return the job, or why there is none."""
     try:
-        found = job(engine, asked, caching, lambda _shape: _never())
+        found = job(engine, asked, caching, lambda _form: _never())
     except UncacheableArgument as error:
         return None, f"it has no fingerprint: {error}"
     return (found, "") if isinstance(found, Job) else (None, found or NOTHING)

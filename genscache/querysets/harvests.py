@@ -27,7 +27,7 @@ from genscache.filling import Made
 from genscache.harvesting import Layout, harvest
 from genscache.parts import Anatomy, State
 from genscache.protocol.memory import Recent
-from genscache.querysets.prepared import MOST_SHAPES, PreparedCompiler, Preparer, lend
+from genscache.querysets.prepared import MOST_SHAPES, Pieces, PreparedCompiler, Preparer, lend
 
 _ATTRIBUTES: Final = frozenset({DeferredAttribute, models.ForeignKey.descriptor_class})
 """Descriptors that put a value into the ``__dict__`` of a new instance, as it is."""
@@ -44,11 +44,13 @@ class Learned(NamedTuple):
         layout: Where they are in a row; ``None``: Django makes them.
         state: Their state.
         models: Their classes.
+        pieces: What the query is made of.
     """
 
     layout: Layout | None
     state: State = (None, False, None)
     models: tuple[type[models.Model], ...] = ()
+    pieces: Pieces | None = None
 
     def is_fit(self) -> bool:
         """Tell whether nobody wants to hear of new instances."""
@@ -70,6 +72,7 @@ class Asking(NamedTuple):
         database: The alias of the database.
         mode: How missing fields are fetched (Django 6.1).
         shape: Equal for two queries only if they differ in nothing but values.
+        question: Equal only if they do not differ at all.
     """
 
     query: Query
@@ -77,6 +80,7 @@ class Asking(NamedTuple):
     database: str
     mode: object
     shape: Hashable
+    question: Hashable = None
 
 
 class Harvester:
@@ -94,7 +98,7 @@ class Harvester:
 
     def rows(self, asking: Asking) -> list[Any] | Made:
         """Return what the database answers, for a result that is going to be stored."""
-        compiler = self._preparer.compiler(asking.query, asking.database, asking.shape)
+        compiler = self._preparer.compiler(asking.query, asking.database, asking.shape, asking.question)
         if compiler is None:
             return [*asking.rows]
         anatomy = self._codec.anatomy
@@ -108,13 +112,16 @@ class Harvester:
             return [*asking.rows]
         name = (asking.shape, asking.database, type(asking.mode), asking.query.model)
         known = self._known.get(name)
+        if known is not None and known.pieces is not compiler.pieces:
+            known = None
         if known is not None and known.is_fit():
             return self._harvested(asking, compiler, known)
         lend(compiler)
         rows = [*asking.rows]
         if known is None and rows:
             peers = getattr(asking.mode, "track_peers", False)
-            self._known.put(name, NOTHING if peers else self._learned(compiler, anatomy, rows))
+            learned = NOTHING if peers else self._learned(compiler, anatomy, rows)
+            self._known.put(name, learned._replace(pieces=compiler.pieces))
         return rows
 
     def _harvested(self, asking: Asking, compiler: PreparedCompiler, known: Learned) -> list[Any] | Made:

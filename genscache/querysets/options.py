@@ -14,6 +14,9 @@ from genscache.policies import OPS, Op
 _inherited: ContextVar[Caching | None] = ContextVar("genscache_prefetching", default=None)
 
 
+ORIGINAL: Final = "_genscache_original"
+"""In a class that was made by adoption, the class that it was made from."""
+
 EVERYTHING: Final = frozenset(OPS)
 
 

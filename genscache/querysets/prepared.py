@@ -11,10 +11,16 @@ from ``pre_sql_setup``, joins from ``get_from_clause``, and conditions from what
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from datetime import date, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
 
 from django.db import connections
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.db.models.expressions import Col
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -23,6 +29,18 @@ from genscache.protocol.memory import Recent
 
 MOST_SHAPES: Final = 500
 """Shapes of which pieces are kept: some 20 kB each where rows have 20 columns."""
+
+MOST_QUESTIONS: Final = 1_000
+"""Questions of which all SQL is kept, a kilobyte or two each: they are asked again when they were invalidated."""
+
+MOST_PARAMETERS: Final = 100
+LONGEST_SQL: Final = 10_000
+"""Characters of SQL and of texts among its parameters; what is longer is compiled each time, and takes no memory."""
+
+CONSTANT: Final = (
+    int, float, complex, str, bytes, Decimal, date, time, timedelta, UUID, NoneType,
+)  # fmt: skip
+"""Types of parameters that nobody can change behind our back."""
 
 OPEN: Final = (
     "annotations", "extra", "group_by", "distinct", "distinct_fields", "combinator", "select_for_update",
@@ -46,6 +64,8 @@ class Pieces(NamedTuple):
         annotation_col_map: Positions of columns with names.
         order_by: Expressions, with SQL and parameters.
         joins: The parts of the FROM clause.
+        fields: Those of the model when it was found: models can be given more.
+        raw: The database's values are those of the fields, whatever settings say: there is nothing to convert.
         proven: Another query of the shape had the same.
     """
 
@@ -54,6 +74,8 @@ class Pieces(NamedTuple):
     annotation_col_map: dict[str, int]
     order_by: list[Any]
     joins: list[str]
+    fields: object = None
+    raw: bool = False
     proven: bool = False
 
     def texts(self) -> tuple[object, ...]:
@@ -76,14 +98,18 @@ class Preparer:
 
     def __init__(self, _engine: Engine) -> None:
         self._known: Recent[Hashable, Pieces] = Recent(MOST_SHAPES)
+        self._asked: Recent[Hashable, tuple[Pieces, Sql]] = Recent(MOST_QUESTIONS)
 
-    def compiler(self, query: Query, using: str, shape: Hashable) -> SQLCompiler | None:
+    def compiler(
+        self, query: Query, using: str, shape: Hashable, question: Hashable = None
+    ) -> SQLCompiler | None:
         """Return a compiler that uses what is known of the shape, or learns it; ``None``: the query's own will do.
 
         Args:
             query: The query.
             using: The alias of the database on which it will run.
             shape: Equal for two queries only if they differ in nothing but values.
+            question: Equal only if they differ in nothing at all; ``None``: nobody knows.
         """
         if not has_pieces(query):
             return None
@@ -94,13 +120,36 @@ class Preparer:
         known = self._known.get(name)
         if known is UNFIT:
             return None
+        if known is not None and known.fields is not fields_of(query):
+            known = None
         if known is not None and known.proven:
             prepared: PreparedCompiler = mixed(PreparedCompiler, kind)(query, connection, using)
             prepared.pieces = known
+            if question is not None:
+                self._recall(prepared, known, (question, using, kind))
             return prepared
         learning: LearningCompiler = mixed(LearningCompiler, kind)(query, connection, using)
         learning.known, learning.learn = known, lambda pieces: self._known.put(name, pieces)
         return learning
+
+    def _recall(self, compiler: PreparedCompiler, pieces: Pieces, name: Hashable) -> None:
+        """Let a compiler take the SQL that the very same question had, or remember it."""
+        found = self._asked.get(name)
+        if found is not None and found[0] is pieces:
+            compiler.statement = found[1]
+        else:
+            compiler.remember = lambda sql: self._asked.put(name, (pieces, sql))
+
+
+def is_worth_keeping(sql: Sql) -> bool:
+    """Tell whether SQL is a text of moderate length, with few parameters that nobody can change."""
+    text, params = sql
+    return (
+        type(text) is str
+        and len(params) <= MOST_PARAMETERS
+        and all(isinstance(each, CONSTANT) for each in params)
+        and len(text) + sum(len(each) for each in params if isinstance(each, str | bytes)) <= LONGEST_SQL
+    )
 
 
 def lend(compiler: SQLCompiler) -> None:
@@ -124,6 +173,11 @@ def has_pieces(query: Query) -> bool:
     return all(type(each) is str for each in order)
 
 
+def fields_of(query: Query) -> object:
+    """Return the fields of a query's model: another object where it has been given more, or others, meanwhile."""
+    return None if query.model is None else query.model._meta.concrete_fields
+
+
 def _outline(info: dict[str, Any] | None) -> object:
     """Return what columns belong to which models."""
     if info is None:
@@ -137,11 +191,27 @@ class PreparedCompiler(SQLCompiler):
 
     Attributes:
         pieces: What was found.
+        statement: All of its SQL, where that is known, too.
+        remember: Is told what its SQL is.
         results: What the database has answered, in chunks of rows.
     """
 
     pieces: Pieces
+    statement: Sql | None = None
+    remember: Callable[[Sql], None] | None = None
     results: list[Any] | None = None
+
+    def as_sql(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
+        """Return what is known; else compile."""
+        if args or kwargs:
+            return super().as_sql(*args, **kwargs)
+        if self.statement is not None:
+            self.pre_sql_setup()
+            return self.statement
+        sql, params = super().as_sql()
+        if self.remember is not None and is_worth_keeping((sql, params)):
+            self.remember((sql, tuple(params)))
+        return sql, params
 
     def execute_sql(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
         """Ask the database, once."""
@@ -161,6 +231,14 @@ class PreparedCompiler(SQLCompiler):
     def get_from_clause(self) -> Any:  # noqa: ANN401 - the stubs are wrong about its parameters
         """Return the joins."""
         return self.pieces.joins, []
+
+    def get_converters(self, expressions: Any) -> Any:  # noqa: ANN401 - Django's
+        """Return what turns the database's values into those of the fields."""
+        return {} if self.pieces.raw else super().get_converters(expressions)
+
+    def has_composite_fields(self, expressions: Any) -> bool:  # noqa: ANN401 - Django's
+        """Tell whether a column stands for several."""
+        return not self.pieces.raw and super().has_composite_fields(expressions)
 
 
 class LearningCompiler(SQLCompiler):
@@ -202,7 +280,19 @@ class LearningCompiler(SQLCompiler):
             return None
         if any(params for _, (_, params), _ in self.select or ()) or any(each[1][1] for each in order_by):
             return None
-        return Pieces(self.select or [], self.klass_info, self.annotation_col_map or {}, order_by, joins)
+        select = self.select or []
+        names, fields = self.annotation_col_map or {}, fields_of(self.query)
+        return Pieces(select, self.klass_info, names, order_by, joins, fields, self._is_raw(select))
+
+    def _is_raw(self, select: list[Any]) -> bool:
+        """Tell whether nobody wants to convert values of these columns, and no setting can change that."""
+        columns = [column for column, _, _ in select]
+        return (
+            type(self.connection.ops).get_db_converters is BaseDatabaseOperations.get_db_converters
+            and all(type(column) is Col for column in columns)
+            and not self.get_converters(columns)
+            and not self.has_composite_fields(columns)
+        )
 
 
 @lru_cache(50)

@@ -80,8 +80,8 @@ class CachedQuerySet(AskingQuerySet[M]):
                 self._result_cache = cast("list[M]", script.take(self._genscache_acomplete))
                 self._prefetch_done = True
                 return
-            caching = self._genscache_cached_as(self._genscache_op)
             engine = current_engine()
+            caching = self._genscache_cached_by(engine, self._genscache_op)
             if caching is not None and not self._genscache_is_off(engine, self._genscache_op):
                 asked = self._genscache_asked(self._genscache_op)
                 rows = answer(
@@ -100,17 +100,19 @@ class CachedQuerySet(AskingQuerySet[M]):
 
     def get(self, *args: object, **kwargs: object) -> M:
         """Return the one object that fits, as Django does."""
-        if not self._genscache_may_be_cached():
+        engine = current_engine()
+        caching = self._genscache_told_to(engine)
+        if not self._genscache_may_be_cached(caching):
             return super().get(*args, **kwargs)
         if current_script() is None:
-            if self._genscache_is_off(current_engine(), "get"):
+            if self._genscache_is_off(engine, "get"):
                 asking = self._genscache_as_get()
                 asking._genscache_caching = NEVER
                 return super(CachedQuerySet, asking).get(*args, **kwargs)
-            caching = self._genscache_cached_as("get") if len(kwargs) == 1 and not args else None
-            found = None if caching is None else quick_job(self, "get", kwargs, caching)
-            if found is not None:
-                return self._genscache_only(cast("list[M]", read(found)))
+            if "get" in caching.ops and len(kwargs) == 1 and not args:
+                found = quick_job(engine, self, "get", kwargs, caching)
+                if found is not None:
+                    return self._genscache_only(cast("list[M]", read(found)))
         return super(CachedQuerySet, self._genscache_as_get()).get(*args, **kwargs)
 
     def count(self, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401 - what a project's own class takes
@@ -140,7 +142,7 @@ class CachedQuerySet(AskingQuerySet[M]):
             asked,
             caching,
             self._genscache_obstacle(),
-            lambda _shape: plain.aggregate(*args, **kwargs),
+            lambda _form: plain.aggregate(*args, **kwargs),
         )
 
     def iterator(self, *args: Any, **kwargs: Any) -> Iterator[M]:  # noqa: ANN401 - the same
@@ -170,7 +172,7 @@ class CachedQuerySet(AskingQuerySet[M]):
         """Return the one object that fits, as Django does."""
         caching = self._genscache_cached_as("get") if len(kwargs) == 1 and not args else None
         if caching is not None:
-            found = quick_job(self, "get", kwargs, caching, sync_to_async)
+            found = quick_job(current_engine(), self, "get", kwargs, caching, sync_to_async)
             if found is not None:
                 return self._genscache_only(await aquick(found))
         return await self._genscache_run(self.get, super().aget, *args, **kwargs)
@@ -219,7 +221,7 @@ class CachedQuerySet(AskingQuerySet[M]):
             asked,
             caching,
             self._genscache_obstacle(),
-            lambda _shape: plain.aggregate(*args, **kwargs),
+            lambda _form: plain.aggregate(*args, **kwargs),
         )
 
     # -- inside
@@ -256,10 +258,11 @@ class CachedQuerySet(AskingQuerySet[M]):
         if script is not None:
             ask = self.acount if op == "count" else self.aexists
             return cast("Result", script.take(ask))
-        caching, engine = self._genscache_cached_as(op), current_engine()
+        engine = current_engine()
+        caching = self._genscache_cached_by(engine, op)
         if caching is None or self._genscache_is_off(engine, op):
             return plain()
-        found = quick_job(self, op, {}, caching) if op == "count" else None
+        found = quick_job(engine, self, op, {}, caching) if op == "count" else None
         if found is not None:
             return cast("Result", read(found))
         asked = self._genscache_asked(op)
@@ -276,12 +279,13 @@ class CachedQuerySet(AskingQuerySet[M]):
         caching = None if self._result_cache is not None else self._genscache_cached_as(op)
         if caching is None:
             return await plain()
-        found = quick_job(self, op, {}, caching, sync_to_async) if op == "count" else None
+        engine = current_engine()
+        found = quick_job(engine, self, op, {}, caching, sync_to_async) if op == "count" else None
         if found is not None:
             return cast("Result", await aquick(found))
         asked = self._genscache_asked(op)
         return await aanswer(
-            current_engine(),
+            engine,
             asked,
             caching,
             self._genscache_obstacle(),
@@ -296,7 +300,7 @@ class CachedQuerySet(AskingQuerySet[M]):
         **kwargs: object,
     ) -> Result:
         """Run one of Django's methods in a coroutine, in a thread only where nothing is cached."""
-        if not self._genscache_may_be_cached():
+        if not self._genscache_may_be_cached(self._genscache_told_to(current_engine())):
             return await plain(*args, **kwargs)
         try:
             return await awaited(partial(method, *args, **kwargs))

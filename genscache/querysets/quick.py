@@ -7,7 +7,7 @@ does the first question of each kind, by which the names are learned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from operator import itemgetter
@@ -20,14 +20,15 @@ from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 from django.utils import timezone
 
-from genscache.engine import Engine, current_engine
+from genscache.engine import Engine
 from genscache.filling import Compute, Job
 from genscache.fingerprints import written
 from genscache.keys import Kind
 from genscache.policies import Op
 from genscache.querysets.asking import AskingQuerySet, narrows_as_django
+from genscache.querysets.keyed import Comparison, Keyed
 from genscache.querysets.options import Caching
-from genscache.querysets.subjects import UNKNOWN, identity, life, named
+from genscache.querysets.subjects import UNKNOWN, Form, identity, life, named
 
 if TYPE_CHECKING:
     from genscache.functions import Call
@@ -44,6 +45,8 @@ FIELDS: Final = frozenset({
 """Types of primary keys that treat a value in the same way at any time."""
 
 _FRESH: Final = {name: value for name, value in vars(Query(None)).items() if name not in ("model", "where")}
+_COPIED: Final = frozenset({"filter_is_sticky", "_annotation_select_cache"})
+"""What a query that is a copy has besides, of no meaning where it is false."""
 _values_of: Final = itemgetter(*_FRESH)
 _FRESH_VALUES: Final = tuple(_FRESH.values())
 
@@ -51,6 +54,7 @@ AnyQuerySet = AskingQuerySet[Any]  # of whatever model
 
 
 def quick_job(
+    engine: Engine,
     rows: AnyQuerySet,
     op: Op,
     lookups: Mapping[str, object],
@@ -60,6 +64,7 @@ def quick_job(
     """Return the job of answering a question that needs no query; ``None``: it goes the general way.
 
     Args:
+        engine: The engine.
         rows: The queryset.
         op: ``"get"`` or ``"count"``.
         lookups: What ``get`` was given.
@@ -68,10 +73,9 @@ def quick_job(
     """
     if not _is_bare(rows):
         return None
-    asked = _value(rows.model, lookups) if op == "get" else ()
-    if asked is None:
+    asked = _value(rows.model, lookups) if op == "get" else None
+    if asked is None and op == "get":
         return None
-    engine = current_engine()
     policy = engine.policy(rows.model)
     lock = policy.lock if caching.lock is None else caching.lock
     database = rows.db
@@ -81,10 +85,16 @@ def quick_job(
     )  # fmt: skip
     name = (asked, others)
 
-    def ask(shape: Hashable) -> object:
-        if op == "count":
-            return rows._genscache_counting(op, database)(UNKNOWN)
-        return _narrowed(rows, lookups)._genscache_own_answer(database, shape)
+    def ask(form: Form) -> object:
+        if asked is None:
+            return rows._genscache_counting(op, database)(form)
+        narrowed = partial(_narrowed, rows, lookups)
+        if form is not UNKNOWN:
+            _, value, lookup = asked
+            found = engine.part(Keyed).rows(rows, lookup, value, database, form[0], narrowed)
+            if found is not None:
+                return found
+        return narrowed()._genscache_own_answer(database, form)
 
     known = engine.calls.get(name)
     if known is None:
@@ -96,7 +106,8 @@ def quick_job(
         return None
     subject, call = cast("tuple[QuerySubject, Call]", known)
     # The value may be anything of which the SQL differs in a parameter only.
-    compute = Compute(kind(partial(ask, UNKNOWN)), kind(partial(ask, (rows.model, type(rows)))))
+    form = (others[:2], call.identity)
+    compute = Compute(kind(partial(ask, UNKNOWN)), kind(partial(ask, form)))
     return Job(engine, subject, call, compute, life(engine, caching, policy))
 
 
@@ -115,7 +126,7 @@ class Template:
     text: str
 
     def of(
-        self, engine: Engine, model: type[models.Model], value: object
+        self, engine: Engine, model: type[models.Model], value: object, full: bytes
     ) -> tuple[QuerySubject, Call] | None:
         """Return the names of the look-up of another row; ``None`` where they have to be worked out.
 
@@ -123,9 +134,10 @@ class Template:
             engine: The engine.
             model: The model.
             value: Its key, of the same type and the same sketch: the SQL is the same, up to the value.
+            full: Its canonical bytes.
         """
         call = self.found.call
-        structure = self.found.structure.with_value(self.full, written(value)[1])
+        structure = self.found.structure.with_value(self.full, full)
         if any(each.kind is Kind.OBJECT and each.detail != self.text for each in call.declared):
             return None
         text = engine.catalog.pk_text(model, value)
@@ -151,10 +163,11 @@ def _learned(
         Its names; empty: it is not cached, ``None``: nobody knows yet.
     """
     value = next(iter(lookups.values()), None)
-    name = ("template", type(value), rows.model._meta.pk.get_lookup("exact"), written(value)[0], others)
+    sketch, full = written(value)
+    name = ("template", type(value), rows.model._meta.pk.get_lookup("exact"), sketch, others)
     template = cast("Template | None", engine.calls.get(name)) if op == "get" else None
     if template is not None:
-        names = template.of(engine, rows.model, value)
+        names = template.of(engine, rows.model, value, full)
         if names is not None:
             return names
     try:
@@ -162,7 +175,6 @@ def _learned(
         found = named(engine, narrowed._genscache_asked(op), caching)
         if isinstance(found, str):
             return ()
-        full = written(value)[1]
         # A key that is equal to a limit, say, cannot be told from it.
         if op == "get" and template is None and found.structure.values.count(full) == 1:
             engine.calls.put(name, Template(found, full, engine.catalog.pk_text(rows.model, value)))
@@ -208,12 +220,14 @@ def _is_bare(rows: AnyQuerySet) -> bool:
     ):
         return False
     extra = len(held) - len(_FRESH) - 2
-    if extra and (extra != 1 or held.get("filter_is_sticky", True)):
+    if extra and (extra != len(_COPIED & held.keys()) or any(map(held.get, _COPIED))):
         return False
     return query.model is rows.model and _FRESH.keys() <= held.keys() and _values_of(held) == _FRESH_VALUES
 
 
-def _value(model: type[models.Model], lookups: Mapping[str, object]) -> Hashable | None:
+def _value(
+    model: type[models.Model], lookups: Mapping[str, object]
+) -> tuple[type, object, Comparison] | None:
     """Return what tells a look-up of one row by its primary key from others; ``None``: it is something else."""
     if len(lookups) != 1:
         return None
@@ -221,7 +235,7 @@ def _value(model: type[models.Model], lookups: Mapping[str, object]) -> Hashable
     kind = type(value)
     if kind not in PLAIN or name not in _key_names(model):
         return None
-    return kind, value, model._meta.pk.get_lookup("exact")
+    return kind, value, cast("Comparison", model._meta.pk.get_lookup("exact"))
 
 
 @lru_cache(5_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Final, NamedTuple, TypeAlias, TypeVar, cast
@@ -25,11 +25,14 @@ from genscache.tables import fold
 
 Result = TypeVar("Result")
 
-Ask: TypeAlias = Callable[[bytes], Result]
-"""Asks the database for what a query asks: given the query's shape, for a result that is going to be stored."""
+Form: TypeAlias = tuple[Hashable, Hashable]
+"""What is equal for two queries only if they differ in nothing but values; and only if they differ in nothing."""
 
-UNKNOWN: Final = b""
-"""Instead of a shape: the result is the caller's only."""
+Ask: TypeAlias = Callable[[Form], Result]
+"""Asks the database for what a query asks: given the query's form, for a result that is going to be stored."""
+
+UNKNOWN: Final[Form] = (None, None)
+"""Instead of a form: the result is the caller's only."""
 
 _QUERY: Final = encode("query")
 
@@ -119,14 +122,14 @@ def job(engine: Engine, asked: Asked, caching: Caching, compute: Ask[object]) ->
         engine: The engine.
         asked: What is asked.
         caching: How it is cached.
-        compute: Asks the database; it is told the shape of the query.
+        compute: Asks the database; it is told the form of the query.
     """
     found = named(engine, asked, caching)
     if isinstance(found, str):
         return found
     policy = engine.policy(asked.model)
     # Where nothing is stored, Django answers in its own way: an audit has something to compare with.
-    ask = Compute(partial(compute, UNKNOWN), partial(compute, found.structure.shape))
+    ask = Compute(partial(compute, UNKNOWN), partial(compute, (found.structure.shape, found.call.identity)))
     return Job(engine, found.subject, found.call, ask, life(engine, caching, policy))
 
 

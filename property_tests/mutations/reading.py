@@ -128,6 +128,36 @@ MUTATIONS = (
         f"{INTERLEAVINGS}::test_a_transaction_that_has_written_fills_nothing_at_all",
     ),
     Mutation(
+        "a connection in a transaction is a quiet one",
+        (
+            Edit(
+                "                or in_transaction(connection, state)\n                or state.pinned\n", ""
+            ),
+        ),
+        f"{INTERLEAVINGS}::test_own_writes_are_read_and_not_shared",
+        quick=True,
+    ),
+    Mutation(
+        "a connection that SQL text has changed is a quiet one",
+        (
+            Edit(
+                "                state.session_changed\n                or state.locally_changed\n",
+                "                False\n",
+            ),
+        ),
+        "tests/tenants/test_schemas.py::test_a_connection_that_was_changed_in_another_context_is_changed",
+    ),
+    Mutation(
+        "the transaction of a thread that waits does not count",
+        (
+            Edit(
+                "        if waiting is not None and waiting not in own:\n            return False\n",
+                "        del waiting\n",
+            ),
+        ),
+        "tests/reads/test_unfit.py::test_own_writes_are_seen_and_not_stored",
+    ),
+    Mutation(
         "a transaction is served what it has changed itself",
         (Edit("    if state.touches(namespaces):\n        return OWN_WRITES\n", ""),),
         f"{INTERLEAVINGS}::test_own_writes_are_read_and_not_shared",

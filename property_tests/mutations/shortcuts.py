@@ -5,6 +5,9 @@ from __future__ import annotations
 from property_tests.mutations import Edit, Mutation
 
 _QUICK = "tests/querysets/test_quick.py"
+_KEYED = "tests/querysets/test_keyed.py"
+_AGAIN = "tests/querysets/test_asked_again.py"
+_PLAIN = "tests/stores/test_plain_steps.py"
 _COPIES = "tests/reads/test_copies.py"
 _SNAPSHOTS = "tests/reads/test_snapshots.py"
 _LANE = "tests/stores/test_lane.py"
@@ -45,11 +48,12 @@ MUTATIONS = (
                 "        self.where, self.having, self.qualify = found.where, None, None\n",
             ),
             Edit(
-                "    joins: list[str]\n    proven", "    joins: list[str]\n    where: Any = None\n    proven"
+                "    raw: bool = False\n    proven",
+                "    raw: bool = False\n    where: Any = None\n    proven",
             ),
             Edit(
-                "annotation_col_map or {}, order_by, joins)",
-                "annotation_col_map or {}, order_by, joins, self.query.where)",
+                "order_by, joins, fields, self._is_raw(select))",
+                "order_by, joins, fields, self._is_raw(select), self.query.where)",
             ),
         ),
         f"{_HARVESTS}::test_a_shape_that_is_known_is_compiled_and_made_without_django",
@@ -123,7 +127,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a question without a query forgets its value",
-        (Edit("    return kind, value, model._meta", "    return kind, model._meta"),),
+        (Edit("    name = (asked, others)\n", "    name = (asked and asked[::2], others)\n"),),
         f"{_QUICK}::test_values_are_told_apart",
     ),
     Mutation(
@@ -244,5 +248,111 @@ MUTATIONS = (
         "dependencies that may change are remembered",
         (Edit("        if not self._settled:\n", "        if False:\n"),),
         f"{_QUICK}::test_an_instance_that_is_saved_later_is_another_dependency",
+    ),
+    Mutation(
+        "a key of which no SQL says anything is asked for with the SQL of others",
+        (Edit("        if place != known.place:\n            return None\n", ""),),
+        f"{_KEYED}::test_a_key_of_which_sql_says_something_else_is_left_to_django",
+    ),
+    Mutation(
+        "a lookup of a project's own is taken for Django's",
+        (Edit("            if lookup in DJANGOS:\n", "            if True:\n"),),
+        f"{_KEYED}::test_a_lookup_of_the_projects_own_is_compiled_each_time",
+    ),
+    Mutation(
+        "a model that was given a field is asked for the old ones",
+        (Edit("if known is not None and known.fields is not fields_of(query):", "if False:"),),
+        f"{_KEYED}::test_a_model_that_is_given_another_field",
+    ),
+    Mutation(
+        "a row of a model that was given a field is asked for the old ones",
+        (
+            Edit(
+                "if known is None or (known is not UNFIT and known.pieces.fields is not fields_of(bare.query)):",
+                "if known is None:",
+            ),
+        ),
+        f"{_KEYED}::test_a_model_that_is_given_another_field",
+    ),
+    Mutation(
+        "instances are made from columns as they were before",
+        (Edit("if known is not None and known.pieces is not compiler.pieces:", "if False:"),),
+        f"{_KEYED}::test_a_model_that_is_given_another_field",
+    ),
+    Mutation(
+        "an empty text is a key like others",
+        (Edit('if known is UNFIT or value == "":', "if known is UNFIT:"),),
+        f"{_KEYED}::test_a_key_of_which_sql_says_something_else_is_left_to_django",
+    ),
+    Mutation(
+        "what a database gives is taken for what fields have",
+        (
+            Edit(
+                "return {} if self.pieces.raw else super().get_converters(expressions)",
+                "return {}",
+            ),
+        ),
+        f"{_KEYED}::test_what_is_made_of_it_is_what_django_makes",
+    ),
+    Mutation(
+        "a long vector is digested without the question",
+        (Edit('_base64((start + vector).encode("ascii")', '_base64(vector.encode("ascii")'),),
+        "tests/test_keys.py::test_a_vector_too_long_to_spell_out_becomes_a_digest_that_tells_vectors_apart",
+        quick=True,
+    ),
+    Mutation(
+        "the plain case of a settle drops leases that stand behind",
+        (Edit("      and #raw == stop + 16\n      and raw:find('^[1-8][0-9]*$', stop + 1)\n", ""),),
+        f"{_PLAIN}::test_a_settle",
+    ),
+    Mutation(
+        "the plain case of a settle takes a counter back to the generation that it had",
+        (Edit("      and not seen[KEYS[i]]\n", ""),),
+        f"{_PLAIN}::test_a_settle",
+    ),
+    Mutation(
+        "the plain case of an ensure does not look for the fence",
+        (Edit(" and not (fenced and not (found[2] and found[3]))", ""),),
+        f"{_PLAIN}::test_an_ensure_behind_a_fence",
+    ),
+    Mutation(
+        "the plain case of an ensure makes generations that were given before",
+        (
+            Edit(
+                "        last = math.max(last + 1, now)\n        local generation",
+                "        last = now\n        local generation",
+            ),
+        ),
+        f"{_PLAIN}::test_an_ensure_without_a_fence",
+    ),
+    Mutation(
+        "a lease on a counter that is not there lives as long as a counter",
+        (
+            Edit(
+                "redis.call('SET', KEYS[i], '0' .. lease, 'PX', ARGV[2])",
+                "redis.call('SET', KEYS[i], '0' .. lease, 'PX', ARGV[3])",
+            ),
+        ),
+        f"{_PLAIN}::test_a_lease",
+    ),
+    Mutation(
+        "all counts are asked with the SQL of one",
+        (Edit("name, connection = (question, database), conn", "name, connection = database, conn"),),
+        f"{_AGAIN}::test_another_value_is_another_count",
+    ),
+    Mutation(
+        "a project's own way to count is left out",
+        (Edit("return type(rows.query) is Query and _leaves_counting(type(rows))", "return True"),),
+        f"{_AGAIN}::test_a_project_that_counts_in_its_own_way",
+    ),
+    Mutation(
+        "all queries of a shape are asked with the SQL of one",
+        (
+            Edit(
+                "self._recall(prepared, known, (question, using, kind))",
+                "self._recall(prepared, known, name)",
+            ),
+        ),
+        f"{_HARVESTS}::test_a_shape_that_is_known_is_compiled_and_made_without_django",
     ),
 )

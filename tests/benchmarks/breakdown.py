@@ -63,7 +63,7 @@ def _genscache(world: World, case: str, queryset: Any) -> dict[str, float]:
         caching = rows._genscache_cached_as("get")
 
         def name() -> Any:
-            return quick_job(contestants.ARTICLES.all(), "get", {"pk": contestants.PK}, caching)
+            return quick_job(engine, contestants.ARTICLES.all(), "get", {"pk": contestants.PK}, caching)
 
         steps: dict[str, float] = {}
     else:

@@ -132,7 +132,7 @@ def test_rows_are_named_after_one_another_as_if_each_were_the_first(
 
 
 def _named_quickly(engine: Engine, model: type[Any], key: object) -> object:
-    found = quick_job(model.objects.cache(), "get", {"pk": key}, Caching())
+    found = quick_job(engine, model.objects.cache(), "get", {"pk": key}, Caching())
     assert found is not None
     return found.identity, found.call
 

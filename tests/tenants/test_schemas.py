@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -134,6 +134,17 @@ def test_without_a_context_nobody_is_served_another_ones_rows(
     connections["postgres"].close()
     assert function() == ["nobody"]
     assert (stats()["fill"], stats()["hit"]) == (1, 2)
+
+
+@pytest.mark.parametrize("local", ["", "LOCAL"])
+def test_a_connection_that_was_changed_in_another_context_is_changed(unaware: Cache, local: str) -> None:
+    """A thread keeps its connection; what a request did in its own context is not heard of in the next one's."""
+    unseen("postgres", "INSERT INTO news_section (id, name) VALUES (1, 'nobody')")
+    assert names() == ["nobody"]
+    with transaction.atomic(using="postgres"):
+        Context().run(sql, "postgres", f"SET {local} search_path TO red, public")
+        assert names() == ["red"]
+    assert names() == (["nobody"] if local else ["red"])
 
 
 def test_a_function_that_changes_the_path_itself_is_not_stored(unaware: Cache) -> None:

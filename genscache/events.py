@@ -126,6 +126,7 @@ class Hub:
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
         self._counts: Counter[str] = Counter()
+        self._bypasses: Counter[str] = Counter()  # by reason, of those that nobody listened to
         self._refused: Recent[str, Read] = Recent(2_000)
         self.forked()
 
@@ -161,14 +162,13 @@ class Hub:
         with self._lock:
             self._counts["hit"] += 1
 
-    def bypassed(self, what: str, reason: str) -> None:
-        """Count a bypass, in the same way."""
+    def bypassed(self, what: Callable[[], str], reason: str) -> None:
+        """Count a bypass, in the same way; ``what`` says which read it is, if anybody listens."""
         if self._listeners:
-            self.send(Read(what, "bypass", reason))
+            self.send(Read(what(), "bypass", reason))
             return
         with self._lock:
-            self._counts["bypass"] += 1
-            self._counts[f"bypass: {reason}"] += 1
+            self._bypasses[reason] += 1
 
     def invalidated(self, count: int) -> None:
         """Count namespaces that were given a new generation, in the same way."""
@@ -195,7 +195,11 @@ class Hub:
     def counts(self) -> dict[str, int]:
         """Return how often each thing has happened in this process since it started."""
         with self._lock:
-            return dict(self._counts)
+            found, bypasses = self._counts.copy(), self._bypasses.copy()
+        for reason, number in bypasses.items():
+            found["bypass"] += number
+            found[f"bypass: {reason}"] += number
+        return dict(found)
 
     def _count(self, event: Event) -> None:
         match event:

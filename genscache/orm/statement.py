@@ -57,8 +57,8 @@ class Statement:
         local: What ``search_path`` says ends with the transaction.
         complete: ``reads`` is all that it reads. If false, a result that depends on it must not be stored.
         shape: Which rows it writes, where it is exactly what Django's ORM emits for rows known by primary key.
-        plain: It reads, calls no functions and changes nothing that outlives it: outside transactions, and where nobody
-            records what is read, there is nothing to be done about it.
+        plain: It reads, and changes nothing that outlives it, unless a function that it calls does: outside
+            transactions, and where nobody records what is read, there is nothing else to be done about it.
     """
 
     kind: StatementKind
@@ -77,5 +77,5 @@ class Statement:
 
     def __post_init__(self) -> None:
         """Work out ``plain`` once for the text, and not for each time that it runs."""
-        more = self.functions or self.isolation or self.search_path or self.ddl
+        more = self.isolation or self.search_path or self.ddl
         object.__setattr__(self, "plain", self.kind is StatementKind.READ and not more)

@@ -63,7 +63,12 @@ class Watcher:
             return execute(sql, params, many, context)
         text = sql if type(sql) is str else _text(connection, sql)
         statement = self._memo.scan(text)
-        if statement.plain and current_recording() is None and not in_transaction(connection, state):
+        if (
+            statement.plain
+            and current_recording() is None
+            and not in_transaction(connection, state)
+            and not (statement.functions and self._engine().catalog.declares_procedures)
+        ):
             return execute(sql, params, many, context)
         engine = self._engine()
         if statement.isolation:

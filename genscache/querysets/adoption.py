@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
-from typing import Any, Literal, Self, SupportsIndex, cast
+from typing import Any, Final, Literal, Self, SupportsIndex, cast
 
 from django.apps import apps
 from django.db import models
@@ -23,6 +23,9 @@ from genscache.querysets.queryset import CachedQuerySet
 OFFERED = ("cache", "nocache")
 """What managers and querysets offer; where a class has such an attribute of its own, that stays."""
 
+QUERYSET: Final = "_queryset_class"
+"""What Django's managers make querysets of."""
+
 # A project's own way to do one of these is not left to the method in front of it.
 _TWINS = ("__aiter__", "aget", "afirst", "alast", "aearliest", "alatest", "ain_bulk", "acontains", "acount", "aexists",
           "aaggregate")  # fmt: skip
@@ -33,9 +36,11 @@ AnyManager = models.Manager[Any]  # a manager of whatever model
 class _AdoptedManager:
     """Put in front of a manager's own class; no manager itself, which would come before what that class inherits."""
 
-    def get_queryset(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - what the manager's own takes and gives
-        """Return the manager's own queryset, which knows the cache."""
-        return adopt_queryset(super().get_queryset(*args, **kwargs))  # type: ignore[misc]  # the manager's
+    def __init_subclass__(cls) -> None:
+        """Let Django make querysets that know the cache; also for a class that a project derives from a made one."""
+        kind = vars(cls).get(QUERYSET)
+        if isinstance(kind, type) and issubclass(kind, QuerySet) and not issubclass(kind, CachedQuerySet):
+            setattr(cls, QUERYSET, current_adoption().queryset_class(kind))
 
     def __copy__(self) -> Self:
         """Copy as an object of this very class, which may be one that Django has derived (related managers)."""
@@ -53,6 +58,14 @@ class _AdoptedManager:
         if original is None:
             return super().__reduce_ex__(protocol)
         return _revived_manager, (original,), self.__getstate__()
+
+
+class _AdoptingManager(_AdoptedManager):
+    """The same, for a manager that gets its querysets in a way of its own."""
+
+    def get_queryset(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - what the manager's own takes and gives
+        """Return the manager's own queryset, which knows the cache."""
+        return adopt_queryset(super().get_queryset(*args, **kwargs))  # type: ignore[misc]  # the manager's
 
 
 def _equal(self: AnyManager, other: object) -> bool:
@@ -107,7 +120,11 @@ class Adoption:
                 members |= {"__eq__": _equal, "__hash__": kind.__hash__}
             if hasattr(kind, "__copy__"):
                 members["__copy__"] = inspect.getattr_static(kind, "__copy__")
-            self._managers[kind] = _made(kind, _AdoptedManager, members)
+            front: type = _AdoptingManager
+            if _gets_as_django(kind):
+                # Asked for with each queryset: one call of Django's, and none of ours.
+                front, members[QUERYSET] = _AdoptedManager, inspect.getattr_static(kind, QUERYSET)
+            self._managers[kind] = _made(kind, front, members)
         return self._managers[kind]
 
     def queryset_class(self, kind: type) -> type:
@@ -174,8 +191,13 @@ def _forward(name: str) -> object:
 def _is_fresh(kind: Hashable) -> bool:
     """Tell whether each queryset of a manager is a new one; that of a related manager may have been prefetched."""
     original = vars(kind).get(ORIGINAL)
-    return original is not None and all(
-        inspect.getattr_static(original, name) is inspect.getattr_static(models.Manager, name)
+    return original is not None and _gets_as_django(original)
+
+
+def _gets_as_django(kind: type) -> bool:
+    """Tell whether a manager's class leaves it to Django to make a queryset."""
+    return all(
+        inspect.getattr_static(kind, name) is inspect.getattr_static(models.Manager, name)
         for name in ("get_queryset", "__getattribute__")
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from asgiref.sync import sync_to_async
@@ -62,13 +62,13 @@ async def aquick(found: Job) -> Any:  # noqa: ANN401 - what the question's answe
     """Answer a job that needed no query, in a coroutine."""
     reason = switched_off(found.engine)
     if reason:
-        note(found.engine, found.path, reason)
+        note(found.engine, lambda: found.path, reason)
         return await cast("Awaitable[object]", found.compute.function())
     return await aread(found)
 
 
-def note(engine: Engine, path: str, reason: str) -> None:
-    """Count a read that was asked to be cached and is not."""
+def note(engine: Engine, path: Callable[[], str], reason: str) -> None:
+    """Count a read that was asked to be cached and is not; ``path`` says which one."""
     if reason != SHADOW:
         engine.hub.bypassed(path, reason)
 
@@ -85,5 +85,5 @@ def _job(engine: Engine, asked: Asked, caching: Caching, reason: str, compute: A
                 return found
             reason = found
     if reason:
-        note(engine, f"{asked.model._meta.label}.{asked.op}", reason)
+        note(engine, lambda: f"{asked.model._meta.label}.{asked.op}", reason)
     return None

@@ -253,4 +253,4 @@ class AskingQuerySet(QuerySet[M]):
 
     def _genscache_note_iterator(self) -> None:
         if self._genscache_cached_as("list") is not None:
-            note(current_engine(), f"{self.model._meta.label}.list", ITERATOR)
+            note(current_engine(), lambda: f"{self.model._meta.label}.list", ITERATOR)

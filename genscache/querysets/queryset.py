@@ -80,8 +80,10 @@ class CachedQuerySet(AskingQuerySet[M]):
                 self._result_cache = cast("list[M]", script.take(self._genscache_acomplete))
                 self._prefetch_done = True
                 return
-            engine = current_engine()
-            caching = self._genscache_cached_by(engine, self._genscache_op)
+            caching = None
+            if self._genscache_caching is not NEVER:
+                engine = current_engine()
+                caching = self._genscache_cached_by(engine, self._genscache_op)
             if caching is not None and not self._genscache_is_off(engine, self._genscache_op):
                 asked = self._genscache_asked(self._genscache_op)
                 rows = answer(
@@ -247,7 +249,7 @@ class CachedQuerySet(AskingQuerySet[M]):
         reason = switched_off(engine)
         if not reason:
             return False
-        note(engine, f"{self.model._meta.label}.{op}", reason)
+        note(engine, lambda: f"{self.model._meta.label}.{op}", reason)
         return True
 
     def _genscache_told(self, op: Op, plain: Callable[[], Result]) -> Result:

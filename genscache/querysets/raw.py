@@ -130,7 +130,7 @@ class CachedRawQuerySet(RawQuerySet, Generic[M]):  # type: ignore[type-arg]  # i
             found = f"its parameters cannot be part of a key: {error}"
         reason = switched_off(engine) or (found if isinstance(found, str) else "")
         if reason:
-            note(engine, path, reason)
+            note(engine, lambda: path, reason)
         return None if reason or isinstance(found, str) else found
 
     def _found(self, engine: Engine, caching: Caching, path: str, compute: Callable[[], object]) -> Job | str:

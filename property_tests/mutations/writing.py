@@ -6,6 +6,16 @@ from property_tests.mutations import INTERLEAVINGS, Edit, Mutation
 
 MUTATIONS = (
     Mutation(
+        "a SELECT outside transactions is let pass, whatever it calls",
+        (
+            Edit(
+                "            and not (statement.functions and self._engine().catalog.declares_procedures)\n",
+                "",
+            ),
+        ),
+        "tests/writes/test_sql.py::test_a_query_that_calls_a_function_that_is_declared_to_write",
+    ),
+    Mutation(
         "the bump comes before COMMIT and not after it",
         (
             Edit(

@@ -103,6 +103,19 @@ def test_methods_of_a_custom_queryset(engine: Engine) -> None:
     assert (manager.volume, copy.copy(manager).volume) == (3, 3)
 
 
+def test_a_class_that_is_derived_from_a_made_one() -> None:
+    """A project that finds a manager's class at run time makes its own of it, with another queryset."""
+    made: Any = type(managed(models.Manager()))
+
+    manager = managed(made.from_queryset(Shout)())
+    chosen = managed(type("Chosen", (made,), {"_queryset_class": CountingQuerySet})())
+
+    assert isinstance(manager.get_queryset(), CachedQuerySet)
+    assert isinstance(manager.cache().loud(), CachedQuerySet)
+    assert isinstance(chosen.get_queryset().nocache(), CachedQuerySet)
+    assert chosen.all().cache() == "the queryset's own"
+
+
 def test_filters_of_a_custom_manager_stay(engine: Engine, site: Site) -> None:
     assert isinstance(PopularArticle.objects, PopularManager)
     assert list(PopularArticle.objects.cache()) == []

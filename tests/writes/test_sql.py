@@ -177,6 +177,25 @@ def test_sql_that_is_no_text(alias: str, quick: Cache, rows: Rows) -> None:
 
 
 @databases("postgres")
+def test_a_query_that_calls_a_function_that_is_declared_to_write(
+    alias: str, install: object, memory: object, rows: Rows
+) -> None:
+    """In autocommit, where nobody records what is read: a SELECT like any other, but for what is declared."""
+    assert callable(install)
+    quick: Cache = install(memory, DERIVED={"whisper()": ["news.Article"]})
+    sql(
+        alias,
+        "CREATE OR REPLACE FUNCTION whisper() RETURNS int LANGUAGE sql AS "
+        "$$ UPDATE news_article SET title = lower(title) || '!'; SELECT 1 $$",
+    )
+    quick.warm(titles, alias)
+
+    sql(alias, "SELECT whisper()")
+
+    assert quick.read(titles, alias).value == ["a0!", "a1!", "a2!"]
+
+
+@databases("postgres")
 def test_what_a_procedure_writes_is_not_known_unless_it_is_declared(
     alias: str, quick: Cache, rows: Rows
 ) -> None:
